@@ -50,4 +50,4 @@ def note(text: str) -> None:
 
 
 def _say(text: str) -> None:
-    print(f"{dim(f'{time.monotonic() - _START:6.1f}s')} {text}", file=sys.stderr, flush=True)  # noqa: T201 - a person reads this
+    print(f"{dim(f'{time.monotonic() - _START:6.1f}s')} {text}", file=sys.stderr, flush=True)

@@ -1,0 +1,116 @@
+"""`make demo`: shows on real parts that the least important pod dies first, and that the database lives."""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+
+from demo import keep, story
+from demo.followers import Follower
+from demo.installation import helm_install
+from demo.verdict import wrong
+from lab import images, report
+from lab.control_plane import ControlPlane
+from lab.node import Node
+
+AGENTS = ("-n", "oompolicy-agents", "logs", "daemonset/oompolicy-demo", "-c", "guard", "--follow")
+
+
+def main() -> int:
+    """Runs the demo; 0 only if exactly what it promises happened."""
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument("--keep", action="store_true", help="leave the cluster up at the end")
+    parser.add_argument("--without-policy", action="store_true", help="show what the kernel does alone")
+    options = parser.parse_args()
+    keep.end_kept()
+    if options.keep:
+        return keep.split_off(lambda over: _demo(options.without_policy, over))
+    return _demo(options.without_policy, None)
+
+
+def _demo(without_policy: bool, over: Callable[[int], None] | None) -> int:
+    start = time.monotonic()
+    with ExitStack() as stack:
+        control_plane, node = _cluster(stack)
+        code = _kernel_alone(control_plane, node) if without_policy else _product(control_plane, node)
+        report.step(f"The demo took {time.monotonic() - start:.0f} s")
+        if over is None or code:
+            return code
+        _invite(control_plane)
+        stack.callback(keep.pid_file().unlink, missing_ok=True)
+        over(code)
+        keep.keep_up()
+    return code
+
+
+def _cluster(stack: ExitStack) -> tuple[ControlPlane, Node]:
+    report.step("Images from their Containerfiles")
+    bundle = images.bundle()
+    report.step("etcd, kube-apiserver, controller-manager and scheduler on loopback")
+    control_plane = stack.enter_context(ControlPlane())
+    report.step("A node: a virtual machine with a stock Debian kernel, containerd and kubelet")
+    return control_plane, stack.enter_context(Node(control_plane, images=[bundle]))
+
+
+def _product(control_plane: ControlPlane, node: Node) -> int:
+    ending = story.Ending(control_plane, node)
+    report.step("The product")
+    helm_install(control_plane)
+    story.start_product(control_plane)
+    report.step("The story: shop-db (priority 900), batch (10, Guaranteed), hog (100, grows)")
+    with Follower(control_plane, "guard", *AGENTS):
+        story.play(control_plane, ending)
+        faults = _settled_faults(ending)
+    print(control_plane.kubectl("get", "oomp,oomnodes", "-o", "wide"))
+    print(control_plane.kubectl("-n", "shop", "get", "pods"))
+    for fault in faults:
+        report.note(report.bad("not as promised: ") + fault)
+    if not faults:
+        report.done("batch died first, then hog; shop-db never stopped")
+        _figures(ending)
+    return 1 if faults else 0
+
+
+def _settled_faults(ending: story.Ending) -> list[str]:
+    """The faults that are left when Events and OOMNode had time to follow the kills."""
+
+    def faults() -> list[str]:
+        return wrong(ending.outcomes(), ending.decisions(), ending.victims_with_events(), ending.node_status())
+
+    with suppress(TimeoutError):
+        story.wait_until("everything as promised", lambda: not faults(), patience_seconds=45)
+    return faults()
+
+
+def _figures(ending: story.Ending) -> None:
+    for decision in ending.decisions():
+        took = json.dumps(decision["milliseconds"])
+        report.note(f"{decision['victim']['pod']}: milliseconds {took}, freed {decision['freedBytes'] >> 20} MiB")
+
+
+def _kernel_alone(control_plane: ControlPlane, node: Node) -> int:
+    ending = story.Ending(control_plane, node)
+    report.step("The same workloads without the product")
+    story.play(control_plane, ending)
+    for outcome in ending.outcomes():
+        report.note(f"{outcome.name}: {outcome.phase}, {outcome.how or 'alive'}, {outcome.restarts} restarts")
+    print(control_plane.kubectl("-n", "shop", "get", "pods"))
+    return 0
+
+
+def _invite(control_plane: ControlPlane) -> None:
+    report.step("The cluster stays up. Try:")
+    for line in (
+        f"export KUBECONFIG={control_plane.kubeconfig} PATH={control_plane.binaries}:$PATH",
+        "kubectl explain oompolicy.spec.rules",
+        "kubectl -n oompolicy-agents logs daemonset/oompolicy-demo -c guard",
+        "kubectl -n shop describe pod batch",
+        f"kill $(cat {keep.pid_file()})   # takes it down; so does the next make demo",
+    ):
+        print("  " + line)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,35 @@
+"""Installs the product into a cluster as a user would: `helm install`, then `kubectl apply`."""
+
+import subprocess
+from pathlib import Path
+
+from lab import binaries, report
+from lab.control_plane import ControlPlane
+
+__all__ = ["CHART", "OPERATOR_NAMESPACE", "helm_install", "manifest"]
+
+CHART = Path(__file__).parents[3] / "charts" / "oompolicy"
+"""The chart, as it stands in this checkout."""
+
+OPERATOR_NAMESPACE = "oompolicy-system"
+"""Where the demo installs the operator."""
+
+
+def manifest(name: str) -> str:
+    """The text of one of the YAML files beside this module."""
+    return (Path(__file__).parent / name).read_text()
+
+
+def helm_install(control_plane: ControlPlane, *values: str) -> None:
+    """Runs `helm install` and waits until the operator is up.
+
+    Raises:
+        RuntimeError: helm failed; the message is what it said.
+    """
+    command = [str(binaries.helm()), "install", "oompolicy", str(CHART), f"--namespace={OPERATOR_NAMESPACE}"]
+    command += ["--create-namespace", "--wait", "--timeout=300s", f"--kubeconfig={control_plane.kubeconfig}"]
+    command += [f"--set={value}" for value in ("operator.image.tag=dev", "agent.image.tag=dev", *values)]
+    report.note("$ helm install oompolicy charts/oompolicy --namespace " + OPERATOR_NAMESPACE)
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise RuntimeError(f"helm install failed: {result.stderr.strip()}")
