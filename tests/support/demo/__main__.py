@@ -5,12 +5,11 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 
 from demo import keep, story
 from demo.followers import Follower
 from demo.installation import helm_install
-from demo.verdict import wrong
 from lab import images, report
 from lab.control_plane import ControlPlane
 from lab.node import Node
@@ -62,7 +61,7 @@ def _product(control_plane: ControlPlane, node: Node) -> int:
     report.step("The story: shop-db (priority 900), batch (10, Guaranteed), hog (100, grows)")
     with Follower(control_plane, "guard", *AGENTS):
         story.play(control_plane, ending)
-        faults = _settled_faults(ending)
+        faults = story.settled_faults(ending)
     print(control_plane.kubectl("get", "oomp,oomnodes", "-o", "wide"))
     print(control_plane.kubectl("-n", "shop", "get", "pods"))
     for fault in faults:
@@ -71,17 +70,6 @@ def _product(control_plane: ControlPlane, node: Node) -> int:
         report.done("batch died first, then hog; shop-db never stopped")
         _figures(ending)
     return 1 if faults else 0
-
-
-def _settled_faults(ending: story.Ending) -> list[str]:
-    """The faults that are left when Events and OOMNode had time to follow the kills."""
-
-    def faults() -> list[str]:
-        return wrong(ending.outcomes(), ending.decisions(), ending.victims_with_events(), ending.node_status())
-
-    with suppress(TimeoutError):
-        story.wait_until("everything as promised", lambda: not faults(), patience_seconds=45)
-    return faults()
 
 
 def _figures(ending: story.Ending) -> None:

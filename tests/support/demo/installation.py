@@ -6,7 +6,7 @@ from pathlib import Path
 from lab import binaries, report
 from lab.control_plane import ControlPlane
 
-__all__ = ["CHART", "OPERATOR_NAMESPACE", "helm_install", "manifest"]
+__all__ = ["CHART", "OPERATOR_NAMESPACE", "helm_install", "helm_uninstall", "manifest"]
 
 CHART = Path(__file__).parents[3] / "charts" / "oompolicy"
 """The chart, as it stands in this checkout."""
@@ -26,10 +26,18 @@ def helm_install(control_plane: ControlPlane, *values: str) -> None:
     Raises:
         RuntimeError: helm failed; the message is what it said.
     """
-    command = [str(binaries.helm()), "install", "oompolicy", str(CHART), f"--namespace={OPERATOR_NAMESPACE}"]
-    command += ["--create-namespace", "--wait", "--timeout=300s", f"--kubeconfig={control_plane.kubeconfig}"]
-    command += [f"--set={value}" for value in ("operator.image.tag=dev", "agent.image.tag=dev", *values)]
     report.note("$ helm install oompolicy charts/oompolicy --namespace " + OPERATOR_NAMESPACE)
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    chosen = [f"--set={value}" for value in ("operator.image.tag=dev", "agent.image.tag=dev", *values)]
+    _helm(control_plane, "install", "oompolicy", str(CHART), "--create-namespace", "--wait", "--timeout=300s", *chosen)
+
+
+def helm_uninstall(control_plane: ControlPlane) -> None:
+    """Runs `helm uninstall` and waits until the operator is gone; raises RuntimeError with what helm said."""
+    _helm(control_plane, "uninstall", "oompolicy", "--wait", "--timeout=300s")
+
+
+def _helm(control_plane: ControlPlane, *arguments: str) -> None:
+    where = (f"--namespace={OPERATOR_NAMESPACE}", f"--kubeconfig={control_plane.kubeconfig}")
+    result = subprocess.run([binaries.helm(), *arguments, *where], capture_output=True, text=True, check=False)
     if result.returncode:
-        raise RuntimeError(f"helm install failed: {result.stderr.strip()}")
+        raise RuntimeError(f"helm {arguments[0]} failed: {result.stderr.strip()}")

@@ -3,17 +3,17 @@
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from demo.followers import Follower
 from demo.installation import manifest
-from demo.verdict import Outcome, outcome_of
+from demo.verdict import Outcome, outcome_of, wrong
 from lab import report
 from lab.control_plane import ControlPlane
 from lab.node import Node
 
-__all__ = ["Ending", "play", "start_product", "wait_until"]
+__all__ = ["Ending", "play", "settled_faults", "start_product", "wait_until"]
 
 PATIENCE_SECONDS = 300.0
 """The longest that any one step may take: emulated nodes on a busy machine are slow."""
@@ -84,6 +84,17 @@ def wait_until(what: str, holds: Callable[[], bool], patience_seconds: float = P
         if time.monotonic() > deadline:
             raise TimeoutError(f"expected within {patience_seconds:.0f} s: {what}")
         time.sleep(1)
+
+
+def settled_faults(ending: Ending) -> list[str]:
+    """What differs from the promise once Events and OOMNode had time to follow the kills; empty when nothing does."""
+
+    def faults() -> list[str]:
+        return wrong(ending.outcomes(), ending.decisions(), ending.victims_with_events(), ending.node_status())
+
+    with suppress(TimeoutError):
+        wait_until("everything as promised", lambda: not faults(), patience_seconds=45)
+    return faults()
 
 
 @contextmanager
