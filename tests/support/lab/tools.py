@@ -1,0 +1,121 @@
+"""Finds the programs of the host that the tests and the demo need, and installs what is missing.
+
+`make` runs this file before anything else, with whatever python3 the machine has: it imports the standard library only.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+__all__ = ["HOST_PACKAGES", "MissingToolError", "require", "uv"]
+
+SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"])
+"""Debian keeps mke2fs and others where only root's PATH looks."""
+
+HOST_PACKAGES = {
+    "qemu-system-x86_64": "qemu-system-x86",
+    "qemu-img": "qemu-utils",
+    "mmdebstrap": "mmdebstrap",
+    "mke2fs": "e2fsprogs",
+    "buildah": "buildah",
+    "openssl": "openssl",
+    "zstd": "zstd",
+    "gcc": "gcc",
+}
+"""Each command that is needed on the host, and the Debian package that brings it."""
+
+PYTHON = (3, 11)
+GO = (1, 21)
+"""The oldest Go that fetches a newer toolchain by itself, through the module proxy."""
+
+
+class MissingToolError(RuntimeError):
+    """A program of the host is missing; the message names the package that brings it."""
+
+    def __init__(self, command: str, package: str) -> None:
+        super().__init__(f"{command} was not found on PATH; install it with: apt-get install {package}")
+
+
+def require(command: str, *, package: str) -> str:
+    """The path of `command`; raises MissingToolError naming the Debian `package` when it is not there."""
+    if path := shutil.which(command, path=SEARCH_PATH):
+        return path
+    raise MissingToolError(command, package)
+
+
+def uv() -> Path:
+    """Where uv is, or will be: `$UV`, else on PATH, else in a virtual environment of its own in the cache."""
+    known = os.environ.get("UV") or shutil.which("uv")
+    cache = Path(os.environ.get("OOMPOLICY_CACHE") or Path.home() / ".cache" / "oompolicy")
+    return Path(known) if known else cache / "uv" / "bin" / "uv"
+
+
+def _missing_packages() -> list[str]:
+    missing = {package for command, package in HOST_PACKAGES.items() if not shutil.which(command, path=SEARCH_PATH)}
+    if not _has_venv():
+        missing.add("python3-venv")
+    return sorted(missing)
+
+
+def _has_venv() -> bool:
+    return subprocess.run([sys.executable, "-c", "import ensurepip"], capture_output=True, check=False).returncode == 0
+
+
+def _install(packages: Sequence[str]) -> None:
+    elevated = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    print(f"Installing with apt: {' '.join(packages)}", file=sys.stderr)
+    for step in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *packages]):
+        subprocess.run([*elevated, "apt-get", *step], check=True, env=environment, stdout=sys.stderr)
+
+
+def _may_install() -> bool:
+    if not shutil.which("apt-get"):
+        return False
+    return os.geteuid() == 0 or subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False).returncode == 0
+
+
+def _set_up_packages() -> None:
+    missing = _missing_packages()
+    if not missing:
+        return
+    if not _may_install():
+        raise SystemExit(
+            f"Missing on this machine. Run: sudo apt-get install --no-install-recommends {' '.join(missing)}"
+        )
+    _install(missing)
+
+
+def _set_up_uv() -> None:
+    if uv().exists():
+        return
+    home = uv().parents[1]
+    print(f"Installing uv into {home}", file=sys.stderr)
+    subprocess.run([sys.executable, "-m", "venv", home], check=True)
+    subprocess.run([home / "bin" / "pip", "install", "--quiet", "uv>=0.13"], check=True)
+
+
+def _check_languages() -> None:
+    if sys.version_info < PYTHON:
+        raise SystemExit(f"python3 must be {PYTHON[0]}.{PYTHON[1]} or newer; this is {sys.version.split()[0]}")
+    if not shutil.which("go"):
+        raise SystemExit(
+            f"go was not found on PATH; install Go {GO[0]}.{GO[1]} or newer (Debian: apt-get install golang)"
+        )
+
+
+def main() -> None:
+    """Installs what is missing, or says what to type; with `--print-uv` only says where uv is."""
+    if sys.argv[1:] == ["--print-uv"]:
+        print(uv())
+        return
+    _check_languages()
+    _set_up_packages()
+    _set_up_uv()
+
+
+if __name__ == "__main__":
+    main()
