@@ -1,7 +1,8 @@
 """Finds or builds the Kubernetes programs, etcd and helm, once.
 
-Kubernetes comes from the first of: a folder that `$OOMPOLICY_KUBERNETES_BIN` points to, a prebuilt and compressed binary
-that `$OOMPOLICY_KUBERNETES_PREBUILT` points to (checked against the SHA256SUMS beside it), or the Go module proxy.
+Kubernetes comes from the first of: a folder that `$OOMPOLICY_KUBERNETES_BIN` points to, a prebuilt and compressed
+binary that `$OOMPOLICY_KUBERNETES_PREBUILT` points to (checked against the SHA256SUMS beside it), or the Go module
+proxy.
 """
 
 import hashlib
@@ -65,8 +66,8 @@ def _unpacked(archive: Path) -> Path:
 
     def unpack(to: Path) -> None:
         _check_sum(archive, sums)
-        command = [tools.require("zstd", package="zstd"), "-dqf", archive, "-o", to / "kubernetes"]
-        subprocess.run(command, check=True)
+        zstd = tools.require("zstd", package="zstd")
+        subprocess.run([zstd, "-dqf", archive, "-o", to / "kubernetes"], check=True)
         _link_components(to)
 
     return cache.built("kubernetes-prebuilt", [archive.name, sums], unpack, says=f"unpacking {archive.name}")

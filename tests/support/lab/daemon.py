@@ -1,0 +1,86 @@
+"""Runs a server in the background: its output in a log file, its life tied to the process that started it."""
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+__all__ = ["Daemon", "free_port", "wait_for"]
+
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def _die_with_parent() -> None:
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class Daemon:
+    """A server process; ended with SIGTERM, and with SIGKILL when it takes longer than `patience_seconds`."""
+
+    def __init__(
+        self, command: Sequence[str | Path], log: Path, environment: Mapping[str, str] = {}, patience_seconds: float = 5
+    ) -> None:
+        self.log = log
+        self._patience_seconds = patience_seconds
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=os.environ | dict(environment),
+                preexec_fn=_die_with_parent,  # noqa: PLW1509 - one call of prctl, and no threads take locks here
+            )
+
+    def alive(self) -> bool:
+        """Whether the process still runs."""
+        return self.process.poll() is None
+
+    def stop(self) -> None:
+        """Ends the process and waits for it."""
+        self.process.terminate()
+        try:
+            self.process.wait(self._patience_seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def last_lines(self, count: int = 15) -> str:
+        """The end of the log, for error messages."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-count:])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def free_port() -> int:
+    """A TCP port on loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(what: str, holds: Callable[[], bool], *, daemon: Daemon, patience_seconds: float) -> None:
+    """Asks ten times a second until `holds()`.
+
+    Raises:
+        RuntimeError: `daemon` died, or `patience_seconds` passed; the message has the end of its log.
+    """
+    deadline = time.monotonic() + patience_seconds
+    while not holds():
+        if not daemon.alive() or time.monotonic() > deadline:
+            state = "died" if not daemon.alive() else f"was not in time ({patience_seconds:.0f} s)"
+            raise RuntimeError(f"{what}: {daemon.process.args!r:.80} {state}. Its log ends:\n{daemon.last_lines()}")
+        time.sleep(0.1)
