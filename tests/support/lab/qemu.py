@@ -1,0 +1,147 @@
+"""Starts one virtual machine with QEMU and ends it; nothing here knows what runs inside.
+
+The disk is shared by all machines and never written: what a machine changes goes to an overlay that QEMU unlinks as it
+opens it. If our process dies, the machine dies with it.
+"""
+
+import os
+import socket
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from lab import accelerator, tools
+from lab.rootfs import RootFilesystem
+
+__all__ = ["Disk", "Hardware", "Machine"]
+
+KERNEL_OPTIONS = "console=ttyS0 root=/dev/nvme0n1 rootwait rw panic=-1 init=/lab/lab/guest/init.sh"
+"""The root disk is NVMe and not virtio because Debian's cloud kernel has that driver built in: it needs no initrd."""
+
+AGENT_PORT = "oompolicy.agent"
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A further disk from a raw file; the guest finds it by `name` (its serial number, at most 20 characters)."""
+
+    path: Path
+    name: str
+    read_only: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hardware:
+    """What a machine is made of."""
+
+    memory_mib: int = 1024
+    cpus: int = 2
+    kernel_options: str = ""
+    """Added to the command line, last one wins."""
+    disks: Sequence[Disk] = ()
+    logs: Sequence[str] = ()
+    """Names of virtio-serial ports; what the guest writes there is appended to FOLDER/NAME."""
+    forwards: Mapping[int, int] = field(default_factory=dict)
+    """Ports of the host's 127.0.0.1 and where they lead in the guest; no network card at all if empty."""
+    outlives_us: bool = False
+    """Keep running when our process ends; somebody must then end it by its process id."""
+
+
+class Machine:
+    """A running QEMU. Used as a context, it is killed at the end; `folder` keeps its console and logs."""
+
+    def __init__(self, hardware: Hardware, root: RootFilesystem, folder: Path) -> None:
+        self.folder = folder
+        self.agent, theirs = socket.socketpair()
+        command = [*_tied_to_us(hardware), *_command(hardware, root, folder, theirs.fileno())]
+        with theirs, (folder / "qemu.log").open("wb") as log:
+            # A session of its own: Ctrl-C in a terminal is for us, and we end the machine.
+            self._process = subprocess.Popen(
+                command,
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        """The process id of QEMU."""
+        return self._process.pid
+
+    def running(self) -> bool:
+        """Whether QEMU has not ended yet."""
+        return self._process.poll() is None
+
+    def console(self) -> str:
+        """What kernel and init have written so far, and QEMU's own complaints."""
+        parts = [self.folder / "qemu.log", self.folder / "console.log"]
+        return "".join(part.read_text(errors="replace") for part in parts if part.exists())
+
+    def stop(self) -> None:
+        """Ends the machine as pulling its plug would: its disk is thrown away anyway."""
+        self.agent.close()
+        self._process.terminate()
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def _tied_to_us(hardware: Hardware) -> list[str]:
+    """SIGKILL for QEMU when the thread that started it ends; so start machines from a thread that stays."""
+    if hardware.outlives_us:
+        return []
+    return [tools.require("setpriv", package="util-linux"), "--pdeathsig", "KILL", "--"]
+
+
+def _command(hardware: Hardware, root: RootFilesystem, folder: Path, agent: int) -> list[str]:
+    options = f"{KERNEL_OPTIONS} {hardware.kernel_options}".strip()
+    return [
+        *accelerator.qemu(root.kernel),
+        *("-m", str(hardware.memory_mib), "-smp", str(hardware.cpus)),
+        *("-kernel", os.fspath(root.kernel), "-append", options),
+        *("-serial", f"file:{folder / 'console.log'}"),
+        *("-drive", f"if=none,id=root,format=raw,file={root.image},snapshot=on,cache=unsafe"),
+        *("-device", "nvme,drive=root,serial=root"),
+        *("-device", "virtio-serial"),
+        *("-chardev", f"socket,id=agent,fd={agent}", "-device", f"virtserialport,chardev=agent,name={AGENT_PORT}"),
+        *_log_ports(hardware.logs, folder),
+        *_disks(hardware.disks),
+        *_network(hardware.forwards),
+    ]
+
+
+def _log_ports(names: Sequence[str], folder: Path) -> list[str]:
+    """One port a log, each written to its file by QEMU itself: the logs need no reader on our side."""
+    options = []
+    for number, name in enumerate(names):
+        options += ["-chardev", f"file,id=log{number},path={folder / name}"]
+        options += ["-device", f"virtserialport,chardev=log{number},name={name}"]
+    return options
+
+
+def _disks(disks: Sequence[Disk]) -> list[str]:
+    options = []
+    for number, disk in enumerate(disks):
+        access = "readonly=on" if disk.read_only else "cache=unsafe"
+        options += ["-drive", f"if=none,id=disk{number},format=raw,file={disk.path},{access}"]
+        options += ["-device", f"virtio-blk,drive=disk{number},serial={disk.name}"]
+    return options
+
+
+def _network(forwards: Mapping[int, int]) -> list[str]:
+    if not forwards:
+        return []
+    rules = "".join(f",hostfwd=tcp:127.0.0.1:{host}-:{guest}" for host, guest in forwards.items())
+    return ["-netdev", f"user,id=net{rules}", "-device", "virtio-net,netdev=net"]

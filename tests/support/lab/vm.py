@@ -1,0 +1,136 @@
+"""A virtual machine that a test can use: boot it, run commands in it, read its console."""
+
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from lab.channel import Channel
+from lab.guest_process import CommandFailedError, GuestLostError, GuestProcess
+from lab.qemu import Disk, Hardware, Machine
+from lab.rootfs import root_filesystem
+
+__all__ = ["PROJECT", "VM", "boot_vm"]
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+
+PROJECT = "/project"
+"""Where the guest has its copy of the checkout's `SHARED` folders, as they were when it booted."""
+
+SHARED = ("agent", "tests")
+
+BOOT_SECONDS = 120
+"""Generous: two seconds with nothing else on the machine."""
+
+Result = subprocess.CompletedProcess[str]
+
+
+class VM:
+    """A booted machine; what it offers reads like subprocess."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self._channel = Channel(machine.agent, self._lost)
+        self._channel.wait_ready(BOOT_SECONDS)
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        timeout: float = 60,
+        env: Mapping[str, str] | None = None,
+        cwd: str = "/",
+        check: bool = True,
+    ) -> Result:
+        """Runs a command to its end; with `check`, another return code than 0 raises CommandFailedError.
+
+        After `timeout` seconds its process group is killed and subprocess.TimeoutExpired is raised.
+        """
+        process = self.start(argv, env=env, cwd=cwd)
+        try:
+            result = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+        if check and result.returncode != 0:
+            raise CommandFailedError(result)
+        return result
+
+    def start(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: str = "/") -> GuestProcess:
+        """Starts a command and returns at once; Python finds the agent's packages."""
+        return self._channel.start(argv, {"PYTHONPATH": f"{PROJECT}/agent"} | dict(env or {}), cwd)
+
+    def python(self, program: str | Path, *arguments: str, timeout: float = 60, check: bool = True) -> Result:
+        """Runs Python source, or a script of the host, in the guest."""
+        if isinstance(program, str):
+            return self.run(["python3", "-c", program, *arguments], timeout=timeout, check=check)
+        self.push(program, f"/root/{program.name}")
+        return self.run(["python3", f"/root/{program.name}", *arguments], timeout=timeout, check=check)
+
+    def push(self, source: Path, target: str, *, timeout: float = 120) -> None:
+        """Copies a file of the host into the guest."""
+        self._channel.push(source, target, timeout)
+
+    def read(self, path: str) -> str:
+        """The content of a file of the guest."""
+        return self.run(["cat", path]).stdout
+
+    def write(self, path: str, text: str) -> None:
+        """Writes a file of the guest by open and write, as cgroupfs wants it."""
+        self.run(["sh", "-c", 'printf %s "$1" > "$2"', "write", text, path])
+
+    def disk(self, name: str) -> str:
+        """The block device of the disk that the hardware calls `name`."""
+        serial = self.run(["sh", "-c", f"modprobe virtio_blk && grep -lx '{name}' /sys/block/*/serial"]).stdout.strip()
+        return f"/dev/{Path(serial).parent.name}"
+
+    def console(self) -> str:
+        """What the kernel has said so far."""
+        return self.machine.console()
+
+    def share_checkout(self) -> None:
+        """Copies the checkout's folders that tests need into the guest."""
+        with tempfile.NamedTemporaryFile(suffix=".tar") as archive:
+            with tarfile.open(archive.name, "w") as tar:
+                for name in SHARED:
+                    tar.add(CHECKOUT / name, name, filter=_without_caches)
+            self.push(Path(archive.name), f"{PROJECT}/checkout.tar")
+        self.run(["tar", "-xf", "checkout.tar"], cwd=PROJECT)
+
+    def _lost(self) -> GuestLostError:
+        last_lines = "\n".join(self.console().splitlines()[-60:])
+        return GuestLostError(f"The virtual machine is gone. The end of its console:\n{last_lines}")
+
+
+@contextmanager
+def boot_vm(
+    *, memory_mib: int = 1024, swap_mib: int = 0, cmdline: str = "", folder: Path | None = None
+) -> Iterator[VM]:
+    """A fresh machine with the checkout in it, gone at the end; `folder` keeps its console.
+
+    `cmdline` is added to the kernel's command line: `psi=0`, `cgroup_disable=memory`, or our own `oompolicy.cgroup=v1`.
+    """
+    with tempfile.TemporaryDirectory(prefix="oompolicy-vm-") as scratch:
+        disks = [_swap_disk(Path(scratch), swap_mib)] if swap_mib else []
+        hardware = Hardware(memory_mib=memory_mib, kernel_options=cmdline, disks=disks)
+        with Machine(hardware, root_filesystem(), folder or Path(scratch)) as machine:
+            vm = VM(machine)
+            vm.share_checkout()
+            if swap_mib:
+                vm.run(["mkswap", vm.disk("swap")])
+                vm.run(["swapon", vm.disk("swap")])
+            yield vm
+
+
+def _swap_disk(folder: Path, swap_mib: int) -> Disk:
+    path = folder / "swap.raw"
+    with path.open("wb") as file:
+        file.truncate(swap_mib << 20)
+    return Disk(path, "swap", read_only=False)
+
+
+def _without_caches(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    entry.uid = entry.gid = 0
+    return None if Path(entry.name).name in {"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache"} else entry

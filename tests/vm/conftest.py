@@ -1,0 +1,24 @@
+"""Machines for the tests in this folder: one that they share, and fresh ones on demand."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
+
+import pytest
+
+from lab.vm import VM, boot_vm
+
+Boot = Callable[..., AbstractContextManager[VM]]
+
+
+@pytest.fixture(scope="session")
+def vm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VM]:
+    """One machine for the session: 1 GiB, no swap, cgroup v2. A test leaves it as it found it."""
+    with boot_vm(folder=tmp_path_factory.mktemp("vm")) as machine:
+        yield machine
+
+
+@pytest.fixture
+def boot(tmp_path_factory: pytest.TempPathFactory) -> Boot:
+    """Boots a fresh machine, as `with boot(cmdline="psi=0") as vm`; the options are those of lab.vm.boot_vm."""
+    return partial(boot_vm, folder=tmp_path_factory.mktemp("vm"))
