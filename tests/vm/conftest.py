@@ -20,5 +20,5 @@ def vm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VM]:
 
 @pytest.fixture
 def boot(tmp_path_factory: pytest.TempPathFactory) -> Boot:
-    """Boots a fresh machine, as `with boot(cmdline="psi=0") as vm`; the options are those of lab.vm.boot_vm."""
+    """Boots a fresh machine; the options are those of lab.vm.boot_vm."""
     return partial(boot_vm, folder=tmp_path_factory.mktemp("vm"))
