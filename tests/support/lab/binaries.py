@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lab import cache, tools
 
-__all__ = ["etcd", "helm", "kubectl", "kubernetes"]
+__all__ = ["etcd", "helm", "kubectl", "kubernetes", "pause"]
 
 KUBERNETES_VERSION = "v1.37.2"
 HELM_VERSION = "v4.3.1"
@@ -45,6 +45,11 @@ def etcd() -> Path:
 def helm() -> Path:
     """The helm command."""
     return cache.built("helm", [HELM_VERSION], _install_helm, says="about 3 minutes") / "helm"
+
+
+def pause() -> Path:
+    """The process of a pod's sandbox, linked statically."""
+    return cache.built("pause", _sources("pause"), lambda to: _go_build("pause", to / "pause")) / "pause"
 
 
 def kubectl() -> Path:

@@ -1,0 +1,3 @@
+module oompolicy.dev/tests/pause
+
+go 1.26.0
