@@ -1,4 +1,4 @@
-"""Holds memory (`hold --mebibytes N [--touch]`), or takes ever more of it (`grow --mebibytes-per-second N`), and says so."""
+"""Holds memory (`hold --mebibytes N [--touch]`), or takes ever more (`grow --mebibytes-per-second N`), and says so."""
 
 import argparse
 import itertools
