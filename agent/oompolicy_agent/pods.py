@@ -6,7 +6,6 @@ Everything else of the object is let go at once: the agent keeps every pod of it
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from kubernetes.utils.quantity import parse_quantity
@@ -151,10 +150,10 @@ def _quantity(owner: Mapping[str, Any], field: str, where: str) -> int:
     """A quantity in whole bytes, rounded up as Kubernetes does."""
     value = owner.get(field, 0)
     try:
-        exact: Decimal = parse_quantity(value)  # type: ignore[no-untyped-call] # the client annotates no helpers
-        return math.ceil(exact)
+        whole: int = math.ceil(parse_quantity(value))  # type: ignore[no-untyped-call] # the client annotates no helpers
     except (ValueError, ArithmeticError) as error:
         raise PodError(f"{where}{field}", "a quantity such as 200Mi", value) from error
+    return whole
 
 
 def _listed(owner: Mapping[str, Any], field: str, where: str = "spec.") -> list[tuple[str, Mapping[str, Any]]]:
