@@ -145,7 +145,7 @@ class ControlPlane:
             f"--client-ca-file={self.ca_cert}",
             f"--kubelet-client-certificate={client_certificate}",
             f"--kubelet-client-key={client_key}",
-            "--kubelet-preferred-address-types=InternalIP",
+            "--kubelet-preferred-address-types=ExternalIP,InternalIP",
             "--authorization-mode=Node,RBAC",
             "--enable-admission-plugins=NodeRestriction",
             "--service-cluster-ip-range=10.96.0.0/16",
