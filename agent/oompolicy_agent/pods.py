@@ -10,7 +10,7 @@ from typing import Any
 
 from kubernetes.utils.quantity import parse_quantity
 
-__all__ = ["Container", "Pod", "PodError", "parse_pod"]
+__all__ = ["Container", "Pod", "PodError", "parse_pod", "quantity_bytes"]
 
 MIRROR_ANNOTATION = "kubernetes.io/config.mirror"
 HASH_ANNOTATION = "kubernetes.io/config.hash"
@@ -19,10 +19,10 @@ FINISHED_PHASES = ("Succeeded", "Failed")
 
 
 class PodError(ValueError):
-    """A pod that is not as the API describes it.
+    """A pod, or a quantity, that is not as the API describes it.
 
     Attributes:
-        field: the field that is wrong, from the pod's root, for example `spec.containers[0].name`.
+        field: the field that is wrong, from the object's root, for example `spec.containers[0].name`.
     """
 
     def __init__(self, field: str, expected: str, found: object) -> None:
@@ -147,12 +147,15 @@ def _request(owner: Mapping[str, Any], where: str) -> int | None:
 
 
 def _quantity(owner: Mapping[str, Any], field: str, where: str) -> int:
-    """A quantity in whole bytes, rounded up as Kubernetes does."""
-    value = owner.get(field, 0)
+    return quantity_bytes(owner.get(field, 0), f"{where}{field}")
+
+
+def quantity_bytes(quantity: object, field: str) -> int:
+    """A memory quantity such as `200Mi` in whole bytes, rounded up as Kubernetes does; raises PodError for `field`."""
     try:
-        whole: int = math.ceil(parse_quantity(value))  # type: ignore[no-untyped-call] # the client annotates no helpers
+        whole: int = math.ceil(parse_quantity(quantity))  # type: ignore[no-untyped-call] # no helper is annotated
     except (ValueError, ArithmeticError) as error:
-        raise PodError(f"{where}{field}", "a quantity such as 200Mi", value) from error
+        raise PodError(field, "a quantity such as 200Mi", quantity) from error
     return whole
 
 

@@ -1,0 +1,109 @@
+"""`oompolicy-sync`: runs beside the guard on each node, unprivileged, and speaks with the API server for it."""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+from kubernetes.aio.config import ConfigException
+from structlog.typing import FilteringBoundLogger
+
+from oompolicy_agent.sync.guard_report import GuardReport
+from oompolicy_agent.sync.journal import Journal
+from oompolicy_agent.sync.keeper import Keeper, collections
+from oompolicy_agent.sync.kubelet import watch_kubelet
+from oompolicy_agent.sync.publisher import Publisher
+from oompolicy_agent.sync.reporter import Reporter
+from oompolicy_agent.sync.source import Source, connect
+
+__all__ = ["main"]
+
+BAD_USAGE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What this process is told at its start; each flag of the command explains one of them."""
+
+    state_directory: Path
+    node: str
+    pod_uid: str
+    kubeconfig: str | None
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs until SIGTERM; returns the exit status."""
+    settings = _settings(arguments)
+    log = _log().bind(node=settings.node)
+    try:
+        asyncio.run(_run(settings, log))
+    except ConfigException as error:
+        log.critical("Could not find the API server; run in a pod or set --kubeconfig", err=str(error))
+        return BAD_USAGE
+    return 0
+
+
+async def _run(settings: Settings, log: FilteringBoundLogger) -> None:
+    async with connect(settings.kubeconfig) as source:
+        work = asyncio.create_task(_work(source, settings, log))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, work.cancel)
+        log.info("Started sync", podUID=settings.pod_uid, stateDirectory=str(settings.state_directory))
+        await asyncio.wait([work])
+        if not work.cancelled():
+            work.result()  # raises what ended it; nothing ends it but a mistake of ours
+        log.info("Stopped sync")
+
+
+async def _work(source: Source, settings: Settings, log: FilteringBoundLogger) -> None:
+    inbox, outbox = settings.state_directory / "inbox", settings.state_directory / "outbox"
+    keeper = Keeper(source, inbox / "targets.json", settings.node, log)
+    report = GuardReport(outbox / "guard-status.json", settings.pod_uid)
+    journal = Journal(outbox / "decisions.jsonl")
+    place = inbox / "published.json"
+    publisher = Publisher(source, report, journal, position_path=place, node=settings.node, log=log)
+    async with asyncio.TaskGroup() as tasks:
+        for collection in collections(settings.node):
+            tasks.create_task(keeper.follow(collection))
+        tasks.create_task(keeper.run())
+        tasks.create_task(Reporter(source, report, keeper, settings.node, log).run())
+        tasks.create_task(publisher.run())
+        tasks.create_task(watch_kubelet(source, keeper, log))
+
+
+def _settings(arguments: Sequence[str] | None) -> Settings:
+    environment = os.environ
+    parser = argparse.ArgumentParser(prog="oompolicy-sync", description=__doc__)
+    add = parser.add_argument
+    add("--state-directory", type=Path, default="/var/lib/oompolicy", help="the files between guard and sync")
+    add("--node", default=environment.get("NODE_NAME"), help="this node's name; default: $NODE_NAME")
+    add("--pod-uid", default=environment.get("POD_UID", ""), help="this pod's uid; default: $POD_UID")
+    add("--kubeconfig", default=environment.get("KUBECONFIG"), help="default: $KUBECONFIG, else the pod's own account")
+    options = parser.parse_args(arguments)
+    if not options.node:
+        parser.error("--node: expected the node's name, here or in $NODE_NAME")
+    return Settings(options.state_directory, options.node, options.pod_uid, options.kubeconfig)
+
+
+def _log() -> FilteringBoundLogger:
+    """JSON lines on standard output, with klog's names."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", key="ts"),
+            structlog.processors.EventRenamer("msg"),
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.WriteLoggerFactory(sys.stdout),
+    )
+    logger: FilteringBoundLogger = structlog.get_logger()
+    return logger
+
+
+if __name__ == "__main__":
+    sys.exit(main())
