@@ -112,7 +112,9 @@ def _go_build(name: str, output: Path, *ldflags: str) -> None:
 
 def _go(arguments: list[str], cwd: Path, **environment: str) -> None:
     go = tools.require("go", package="golang")
-    subprocess.run([go, *arguments], cwd=cwd, check=True, env=os.environ | {"CGO_ENABLED": "0"} | environment)
+    # Debian's Go never fetches the toolchain that a go.mod asks for unless it is told to.
+    settings = {"CGO_ENABLED": "0", "GOTOOLCHAIN": os.environ.get("GOTOOLCHAIN", "auto")}
+    subprocess.run([go, *arguments], cwd=cwd, check=True, env=os.environ | settings | environment)
 
 
 def _sources(name: str) -> list[Path]:

@@ -4,28 +4,33 @@
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["HOST_PACKAGES", "MissingToolError", "require", "uv"]
+__all__ = ["HOST_PACKAGES", "UNPRIVILEGED_PACKAGES", "MissingToolError", "require", "uv"]
 
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"])
 """Debian keeps mke2fs and others where only root's PATH looks."""
 
 HOST_PACKAGES = {
     "qemu-system-x86_64": "qemu-system-x86",
-    "qemu-img": "qemu-utils",
     "mmdebstrap": "mmdebstrap",
+    "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring",  # Ubuntu does not have it
+    "gpg": "gpg",  # mmdebstrap asks it which keyring fits; apt alone has gpgv only
     "mke2fs": "e2fsprogs",
+    "setpriv": "util-linux",
     "buildah": "buildah",
     "openssl": "openssl",
     "zstd": "zstd",
-    "gcc": "gcc",
 }
-"""Each command that is needed on the host, and the Debian package that brings it."""
+"""Each command (or file) that is needed on the host, and the Debian package that brings it."""
+
+UNPRIVILEGED_PACKAGES = {"fakeroot": "fakeroot"}
+"""What is needed besides when nobody is root."""
 
 PYTHON = (3, 11)
 GO = (1, 21)
@@ -54,10 +59,15 @@ def uv() -> Path:
 
 
 def _missing_packages() -> list[str]:
-    missing = {package for command, package in HOST_PACKAGES.items() if not shutil.which(command, path=SEARCH_PATH)}
+    needed = HOST_PACKAGES if os.geteuid() == 0 else HOST_PACKAGES | UNPRIVILEGED_PACKAGES
+    missing = {package for what, package in needed.items() if not _is_here(what)}
     if not _has_venv():
         missing.add("python3-venv")
     return sorted(missing)
+
+
+def _is_here(what: str) -> bool:
+    return Path(what).exists() if what.startswith("/") else shutil.which(what, path=SEARCH_PATH) is not None
 
 
 def _has_venv() -> bool:
@@ -99,12 +109,19 @@ def _set_up_uv() -> None:
 
 
 def _check_languages() -> None:
+    """Python and Go are the user's: a distribution's packages may be too old, and then no apt line helps."""
     if sys.version_info < PYTHON:
-        raise SystemExit(f"python3 must be {PYTHON[0]}.{PYTHON[1]} or newer; this is {sys.version.split()[0]}")
+        raise SystemExit(f"python3 must be {_dotted(PYTHON)} or newer; this is {sys.version.split()[0]}")
     if not shutil.which("go"):
-        raise SystemExit(
-            f"go was not found on PATH; install Go {GO[0]}.{GO[1]} or newer (Debian: apt-get install golang)"
-        )
+        raise SystemExit(f"go was not found on PATH; install Go {_dotted(GO)} or newer: https://go.dev/dl")
+    said = subprocess.run(["go", "version"], capture_output=True, text=True, check=True).stdout
+    found = re.search(r"\bgo(\d+)\.(\d+)", said)
+    if not found or (int(found[1]), int(found[2])) < GO:
+        raise SystemExit(f"Go must be {_dotted(GO)} or newer (https://go.dev/dl); this is {said.strip()!r}")
+
+
+def _dotted(version: tuple[int, int]) -> str:
+    return ".".join(map(str, version))
 
 
 def main() -> None:
