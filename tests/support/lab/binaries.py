@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lab import cache, tools
 
-__all__ = ["etcd", "helm", "kubectl", "kubernetes", "pause"]
+__all__ = ["components", "etcd", "helm", "kubectl", "kubernetes", "pause"]
 
 KUBERNETES_VERSION = "v1.37.2"
 HELM_VERSION = "v4.3.1"
@@ -34,6 +34,12 @@ def kubernetes() -> Path:
         _build_kubernetes,
         says=f"{KUBERNETES_VERSION} from the Go module proxy, about 12 minutes on two cores",
     )
+
+
+def components() -> list[Path]:
+    """The paths of the programs in kubernetes()."""
+    folder = kubernetes()
+    return [folder / name for name in COMPONENTS]
 
 
 def etcd() -> Path:

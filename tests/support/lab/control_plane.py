@@ -39,13 +39,13 @@ class ControlPlane:
         kubeconfig: the administrator's.
         port: of the API server, on all addresses of loopback.
         ca_cert, ca_key: the cluster's authority.
+        binaries: a folder with kubectl, kubelet and the components, fit for PATH.
         logs: a folder with one log file for each component.
         server_for_guests: the API server's address inside virtual machines.
     """
 
     def __init__(self, *, components: bool = True) -> None:
         self._components = components
-        self.binaries = binaries.kubernetes()
         self.port = free_port()
         self.server_for_guests = f"https://{GUEST_GATEWAY}:{self.port}"
 
@@ -65,7 +65,7 @@ class ControlPlane:
 
     def kubectl(self, *arguments: str, input: str | None = None) -> str:  # noqa: A002 - subprocess calls it so
         """What `kubectl ARGUMENTS` prints; raises KubectlError with what it says when it fails."""
-        command: list[str | Path] = [binaries.kubectl(), f"--kubeconfig={self.kubeconfig}", *arguments]
+        command: list[str | Path] = [self.binaries / "kubectl", f"--kubeconfig={self.kubeconfig}", *arguments]
         result = subprocess.run(command, input=input, capture_output=True, text=True, check=False)
         if result.returncode:
             raise KubectlError(f"kubectl {' '.join(arguments)}: {result.stderr.strip()}")
@@ -91,6 +91,10 @@ class ControlPlane:
     def _prepare(self) -> None:
         self.logs = self.folder / "logs"
         self.logs.mkdir()
+        self.binaries = self.folder / "bin"
+        self.binaries.mkdir()
+        for program in (*binaries.components(), binaries.kubectl()):
+            (self.binaries / program.name).symlink_to(program)
         self._authority = Authority(self.folder)
         self.ca_cert, self.ca_key = self._authority.certificate, self._authority.key
         addresses = ("127.0.0.1", GUEST_GATEWAY, SERVICE_ADDRESS)

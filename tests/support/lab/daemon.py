@@ -1,8 +1,6 @@
 """Runs a server in the background: its output in a log file, its life tied to the process that started it."""
 
-import ctypes
 import os
-import signal
 import socket
 import subprocess
 import time
@@ -11,14 +9,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-__all__ = ["Daemon", "free_port", "wait_for"]
+from lab import tools
 
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None, use_errno=True)
+__all__ = ["Daemon", "free_port", "tied_to_us", "wait_for"]
 
 
-def _die_with_parent() -> None:
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def tied_to_us() -> list[str]:
+    """The beginning of a command line that gets SIGKILL when the thread that started it ends.
+
+    So start such processes from a thread that stays.
+    """
+    return [tools.require("setpriv", package="util-linux"), "--pdeathsig", "KILL", "--"]
 
 
 class Daemon:
@@ -27,16 +28,16 @@ class Daemon:
     def __init__(
         self, command: Sequence[str | Path], log: Path, environment: Mapping[str, str] = {}, patience_seconds: float = 5
     ) -> None:
+        self.name = Path(command[0]).name
         self.log = log
         self._patience_seconds = patience_seconds
         with log.open("ab") as output:
             self.process = subprocess.Popen(
-                command,
+                [*tied_to_us(), *command],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=os.environ | dict(environment),
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - one call of prctl, and no threads take locks here
             )
 
     def alive(self) -> bool:
@@ -82,5 +83,5 @@ def wait_for(what: str, holds: Callable[[], bool], *, daemon: Daemon, patience_s
     while not holds():
         if not daemon.alive() or time.monotonic() > deadline:
             state = "died" if not daemon.alive() else f"was not in time ({patience_seconds:.0f} s)"
-            raise RuntimeError(f"{what}: {daemon.process.args!r:.80} {state}. Its log ends:\n{daemon.last_lines()}")
+            raise RuntimeError(f"{what}: {daemon.name} {state}. Its log ends:\n{daemon.last_lines()}")
         time.sleep(0.1)
