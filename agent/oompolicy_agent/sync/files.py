@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,18 @@ MAXIMUM_BYTES = 8 << 20
 
 def replace_json(path: Path, content: Any) -> None:  # noqa: ANN401 - whatever JSON can say
     """Replaces `path` by `content`; raises OSError and leaves the old file when that fails."""
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, MODE)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        os.fchmod(descriptor, MODE)  # whatever the umask says
-        json.dump(content, file, separators=(",", ":"))
-        file.flush()
-        os.fsync(descriptor)
-    scratch.replace(path)
+    # A name of its own: the programs of two agents on one node may well have the same process id, each in its pod.
+    descriptor, scratch = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), MODE)
+            json.dump(content, file, separators=(",", ":"))
+            file.flush()
+            os.fsync(file.fileno())
+        Path(scratch).replace(path)
+    except BaseException:
+        Path(scratch).unlink(missing_ok=True)
+        raise
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
