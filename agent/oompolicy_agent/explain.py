@@ -8,26 +8,27 @@ from typing import Final
 
 from oompolicy_agent.model import Candidate, DecidedBy, Key, Layer, Standing, TieBreak
 
-__all__ = ["amount", "layer_by_layer", "readable", "sentence", "why"]
+__all__ = ["amount", "layer_by_layer", "place", "readable", "sentence", "why"]
 
 _MOST_NAMED: Final = 4
 """How many of the spared are named before the rest is counted."""
 _UNIT: Final = 1024
+_UNCONTESTED: Final = "nothing else may be killed"
 
 
 def sentence(candidate: Candidate, tie_break: TieBreak) -> str:
-    """One sentence that a person can read aloud."""
-    return f"{_opening(candidate)}: {why(candidate, tie_break)}."
+    """One sentence that a person can read aloud: a clause for each layer in which there was a choice."""
+    contests = [_contest(layer, runner_up, tie_break) for layer, runner_up in _contested(candidate)]
+    return f"{_opening(candidate)}: {'; '.join(contests) or _UNCONTESTED}."
 
 
 def why(candidate: Candidate, tie_break: TieBreak) -> str:
-    """The contested layers from the domain down, without the opening: a clause each."""
-    clauses = [
-        f"in {_place(layer.parent)} {_contest(layer, layer.runner_up, tie_break)}"
-        for layer in candidate.layers
-        if layer.runner_up
+    """The same for a narrow place, without saying who is next to die."""
+    contests = [
+        f"{readable(layer.parent)}: before {_name(runner_up, layer)}, {_reason(layer, runner_up, tie_break)}"
+        for layer, runner_up in _contested(candidate)
     ]
-    return "; ".join(clauses) or "nothing else may be killed"
+    return "; ".join(contests) or _UNCONTESTED
 
 
 def layer_by_layer(candidate: Candidate, tie_break: TieBreak) -> str:
@@ -45,6 +46,11 @@ def amount(count: int) -> str:
     return f"{'-' * (count < 0)}{scaled:.1f} TiB"
 
 
+def place(domain: str) -> str:
+    """What ran out of memory, as a person calls it."""
+    return "the node" if domain == "/" else readable(domain)
+
+
 def readable(text: str) -> str:
     """`text` on one line, with escapes for what no terminal should be sent: a tenant may choose a cgroup's name."""
     if text.isprintable():
@@ -54,29 +60,41 @@ def readable(text: str) -> str:
 
 def _opening(candidate: Candidate) -> str:
     domain = candidate.layers[0].parent if candidate.layers else candidate.path
-    return f"{readable(candidate.path)} is next to die when {_place(domain)} runs out of memory"
+    return f"{readable(candidate.path)} is next to die when {place(domain)} runs out of memory"
 
 
 def _line(layer: Layer, tie_break: TieBreak) -> str:
     if layer.runner_up is None:
-        return f"in {_place(layer.parent)} only {_name(layer.chosen, layer)} may be killed"
+        return f"{_where(layer.parent)} only {_below(layer.chosen.path, layer)} may be killed"
     named = ", ".join(readable(path) for path in layer.spared[:_MOST_NAMED])
     more = len(layer.spared) - _MOST_NAMED
     rest = f" and {more} more" if more > 0 else ""
-    return f"in {_place(layer.parent)} {_contest(layer, layer.runner_up, tie_break)}; spared: {named}{rest}"
+    return f"{_contest(layer, layer.runner_up, tie_break)}; spared: {named}{rest}"
+
+
+def _contested(candidate: Candidate) -> list[tuple[Layer, Standing]]:
+    return [(layer, layer.runner_up) for layer in candidate.layers if layer.runner_up]
 
 
 def _contest(layer: Layer, runner_up: Standing, tie_break: TieBreak) -> str:
-    reason = _REASONS[layer.decided_by](layer.chosen.key, runner_up.key, tie_break)
-    return f"{_name(layer.chosen, layer)} goes before {_name(runner_up, layer)}, because {reason}"
+    names = f"{_name(layer.chosen, layer)} goes before {_name(runner_up, layer)}"
+    return f"{_where(layer.parent)} {names}, because {_reason(layer, runner_up, tie_break)}"
 
 
-def _place(path: str) -> str:
-    return "the node" if path == "/" else readable(path)
+def _reason(layer: Layer, runner_up: Standing, tie_break: TieBreak) -> str:
+    return _REASONS[layer.decided_by](layer.chosen.key, runner_up.key, tie_break)
+
+
+def _where(path: str) -> str:
+    return "on the node" if path == "/" else f"in {readable(path)}"
 
 
 def _name(standing: Standing, layer: Layer) -> str:
-    return readable(standing.represented_by.removeprefix(layer.parent).removeprefix("/"))
+    return _below(standing.represented_by, layer)
+
+
+def _below(path: str, layer: Layer) -> str:
+    return readable(path.removeprefix(layer.parent).removeprefix("/"))
 
 
 def _by_known(_chosen: Key, _other: Key, _tie_break: TieBreak) -> str:

@@ -15,14 +15,16 @@ __all__ = ["SnapshotError", "candidate_document", "layer_document", "parse", "sn
 Reader = Callable[[str, object], Any]
 """Checks one value, whose field it is told, and returns it as Python has it."""
 
-_LONGEST_PATH: Final = 65536
-"""In characters: far beyond PATH_MAX, because memcgs can be nested deeper than a path can reach."""
+_LONGEST_PATH: Final = 16384
+"""In characters: four times PATH_MAX, because memcgs can be nested deeper than one path can reach."""
 _MOST_NAMES: Final = 1 << 20
 """In all paths together, so that the tree fits into memory; a kernel has at most 65,535 memcgs (16-bit ids)."""
 _MOST_DIGITS: Final = 40
 """More than any bound has; the rest of a number is not worth converting."""
 _LONGEST_SHOWN: Final = 60
 _NO_NAMES: Final = frozenset(("", ".", ".."))
+_NO_CHARACTERS: Final = frozenset("\0\n")
+"""The kernel refuses both in the name of a cgroup."""
 
 
 class SnapshotError(ValueError):
@@ -143,8 +145,8 @@ def _check_domain(snapshot: Snapshot) -> None:
 def _path(field: str, found: object) -> str:
     if not isinstance(found, str) or len(found) > _LONGEST_PATH:
         raise SnapshotError(field, f"expected a path of at most {_LONGEST_PATH} characters, found {_shown(found)}")
-    names = found.split("/")
-    if names[0] or (found != "/" and not _NO_NAMES.isdisjoint(names[1:])) or "\n" in found or "\0" in found:
+    is_clean = found.startswith("/") and _NO_NAMES.isdisjoint(found[1:].split("/")) and _NO_CHARACTERS.isdisjoint(found)
+    if found != "/" and not is_clean:
         problem = f'expected an absolute path without "//", ".", ".." or a slash at its end, found {_shown(found)}'
         raise SnapshotError(field, problem)
     return found

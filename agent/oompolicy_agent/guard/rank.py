@@ -93,7 +93,7 @@ def _write_json(out: TextIO, _snapshot: Snapshot, order: Iterator[Candidate]) ->
 
 
 def _write_text(out: TextIO, snapshot: Snapshot, order: Iterator[Candidate]) -> None:
-    where = "the node" if snapshot.domain == "/" else explain.readable(snapshot.domain)
+    where = explain.place(snapshot.domain)
     title = ("#", "VICTIM", "PRIORITY", _VALUE_TITLES[snapshot.tie_break], "WHY")
     rows = [_row(place, candidate, snapshot.tie_break) for place, candidate in enumerate(order, start=1)]
     if not rows:
