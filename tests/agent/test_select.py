@@ -69,6 +69,7 @@ def test_node_out_of_memory(tree: str, expected: list[str]) -> None:
         pytest.param("a{x:1, y:2}, ab:0", "/a", ["/a/x", "/a/y"], id="neighbour-with-a-longer-name-is-outside"),
         pytest.param("a/b/x:1, a/b/y:0, a/c:-1", "/a/b", ["/a/b/y", "/a/b/x"], id="domain-that-is-not-listed"),
         pytest.param("a:1{m:3{d{x, y:2}}}", "/a/m/d", ["/a/m/d/y", "/a/m/d/x"], id="nearest-priority-above-it"),
+        pytest.param("a/m:3{d{x, y:2}}, a:1", "/a/m/d", ["/a/m/d/y", "/a/m/d/x"], id="nearest-priority-listed-first"),
         pytest.param("a:3{x, y:4}", "/a", ["/a/x", "/a/y"], id="priority-of-the-domain-is-inherited"),
         pytest.param("a protected{m protected{x}}", "/a/m", ["/a/m/x"], id="protection-at-or-above-it-does-not-count"),
         pytest.param("a protected{m{x protected, y}}", "/a", ["/a/m/y"], id="protection-below-it-does"),
