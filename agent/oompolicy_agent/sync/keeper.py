@@ -67,7 +67,7 @@ class Keeper:
                         "Lost the API server, keeping what is known", kind=collection.kind, err=str(error)
                     )
                 answered = False
-                await asyncio.sleep(delays.following())
+            await asyncio.sleep(delays.following())
 
     def _answered(self, collection: Collection, *, before: bool) -> bool:
         if not before:

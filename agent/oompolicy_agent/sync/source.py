@@ -4,6 +4,7 @@ Objects travel as JSON and are cut down to what is needed as they arrive: the cl
 memory than everything else here together.
 """
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -25,6 +26,9 @@ PAGE = 100
 WATCH_SECONDS = 300
 SILENCE_SECONDS = 150.0
 """A watch that says nothing for so long is dead: the API server sends a bookmark about every minute."""
+
+PAUSE_SECONDS = 0.5
+"""Between two watches, so that a server that ends each at once is not asked without end. Nothing is missed by it."""
 
 REQUEST = aiohttp.ClientTimeout(total=30)
 WATCH = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=SILENCE_SECONDS)
@@ -85,6 +89,7 @@ class Source:
                 if error.status == GONE:
                     return
                 raise
+            await asyncio.sleep(PAUSE_SECONDS)
 
     async def create_event(self, event: Mapping[str, Any]) -> None:
         """Creates a core/v1 Event; raises ApiError."""

@@ -79,8 +79,8 @@ def decision(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 - any field of a
         ),
         pytest.param(
             {"outcome": "Interrupted", "domain": "/kubepods", "trigger": {"reason": "KubeletWouldEvict"}},
-            "Chose to kill container main (priority 10 by rule batch of policy mixed) because the node's share for pods "
-            "ran out of memory: 183 MiB were left and kubelet was about to evict, threshold 200 MiB "
+            "Chose to kill container main (priority 10 by rule batch of policy mixed) because the node's share for "
+            "pods ran out of memory: 183 MiB were left and kubelet was about to evict, threshold 200 MiB "
             "(KubeletWouldEvict); the agent was stopped before it saw whether that happened",
             id="interrupted",
         ),

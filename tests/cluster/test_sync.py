@@ -1,0 +1,332 @@
+"""The real sync process against a real control plane, on a node that exists only there; the test plays its guard."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from lab.control_plane import ControlPlane
+from lab.daemon import Daemon, wait_for
+
+pytestmark = pytest.mark.cluster
+
+POD_UID = "9d0e0000-0000-4000-8000-000000000000"
+PATIENCE_SECONDS = 60
+
+
+class Agent:
+    """A sync process for a node of its own, and the folder that it shares with its guard."""
+
+    def __init__(self, control_plane: ControlPlane, namespace: str, folder: Path) -> None:
+        self.node = f"node-{uuid4().hex[:8]}"
+        self.namespace = namespace
+        self.inbox, self.outbox = folder / "inbox", folder / "outbox"
+        self._control_plane = control_plane
+        self._log = folder / "sync.log"
+        for made_by_guard in (self.inbox, self.outbox):
+            made_by_guard.mkdir()
+
+    def start(self) -> None:
+        """Starts sync, again after a stop()."""
+        command = [sys.executable, "-m", "oompolicy_agent.sync", f"--state-directory={self.inbox.parent}"]
+        command += [f"--node={self.node}", f"--pod-uid={POD_UID}", f"--kubeconfig={self._control_plane.kubeconfig}"]
+        self._daemon = Daemon(command, self._log)
+
+    def stop(self) -> None:
+        """Ends sync."""
+        self._daemon.stop()
+
+    def log(self) -> list[dict[str, Any]]:
+        """What sync has said."""
+        return [json.loads(line) for line in self._log.read_text().splitlines()]
+
+    def wait_until(self, what: str, holds: Callable[[], bool]) -> None:
+        """Waits for `holds()`; the error has the end of sync's log."""
+        wait_for(what, holds, daemon=self._daemon, patience_seconds=PATIENCE_SECONDS)
+
+    def targets(self) -> dict[str, Any]:
+        """What sync tells the guard; empty before it does."""
+        path = self.inbox / "targets.json"
+        return dict(json.loads(path.read_text())) if path.exists() else {}
+
+    def target(self, pod: str) -> dict[str, Any]:
+        """What sync tells the guard about one pod; empty when nothing."""
+        return next((dict(target) for target in self.targets().get("pods", ()) if target["name"] == pod), {})
+
+    def policy(self) -> str | None:
+        """The name of the policy that sync tells the guard to apply."""
+        return (self.targets().get("policy") or {}).get("name")
+
+    def report(self, **changes: Any) -> None:  # noqa: ANN401 - any field of the report
+        """Writes guard-status.json as the guard does."""
+        report: dict[str, Any] = {
+            "formatVersion": 1,
+            "updatedAt": "2026-11-24T01:53:49.000Z",
+            "podUid": POD_UID,
+            "policy": {"name": "mixed", "uid": "6f1c", "generation": 3},
+            "mode": "Enforce",
+            "backend": "Userspace",
+            "reasons": [{"backend": "KernelHook", "reason": "NotBuiltIn", "message": "Not built in"}],
+            "thresholdBytes": 209715200,
+            "marginBytes": 734003200,
+            "targetsMapped": 7,
+            "kills": 0,
+        }
+        scratch = self.outbox / "guard-status.json.new"
+        scratch.write_text(json.dumps(report | changes))
+        scratch.rename(self.outbox / "guard-status.json")
+
+    def decide(self, decision: str, pod: str, pod_uid: str, outcome: str = "Killed") -> None:
+        """Appends the two records of one decision as the guard does."""
+        trigger: dict[str, Any] = {"reason": "MarginExhausted", "marginBytes": 94371840, "thresholdBytes": 209715200}
+        victim: dict[str, Any] = {
+            "unit": "Container",
+            "podUid": pod_uid,
+            "namespace": self.namespace,
+            "pod": pod,
+            "container": "main",
+        }
+        victim |= {"priority": 10, "rule": "batch", "source": "Rule"}
+        record: dict[str, Any] = {"formatVersion": 1, "id": decision, "time": "2026-11-24T01:53:49.123Z", "domain": "/"}
+        record |= {"policy": {"name": "mixed"}, "trigger": trigger, "victim": victim, "layers": []}
+        with (self.outbox / "decisions.jsonl").open("a") as journal:
+            for end in ({"phase": "Decided", "outcome": "Pending"}, {"phase": "Finished", "outcome": outcome}):
+                journal.write(json.dumps(record | end | {"freedBytes": 260046848}) + "\n")
+
+
+@pytest.fixture
+def agent(control_plane: ControlPlane, namespace: str, tmp_path: Path) -> Iterator[Agent]:
+    """A running agent on a new node."""
+    agent = Agent(control_plane, namespace, tmp_path)
+    metadata = {"name": agent.node, "labels": {"test-node": agent.node}}
+    control_plane.apply(json.dumps({"apiVersion": "v1", "kind": "Node", "metadata": metadata}))
+    control_plane.kubectl("-n", namespace, "wait", "--for=create", "serviceaccount/default", "--timeout=60s")
+    agent.start()
+    yield agent
+    agent.stop()
+    control_plane.kubectl("delete", "node", agent.node)
+
+
+@pytest.fixture
+def apply_policy(control_plane: ControlPlane, agent: Agent) -> Iterator[Callable[..., str]]:
+    """Applies a policy for the agent's node alone; a name and changes to its spec say which. Returns its name."""
+    names = set()
+
+    def apply(name: str = "mixed", **spec: Any) -> str:  # noqa: ANN401 - any field of a spec
+        given = {"nodeSelector": {"matchLabels": {"test-node": agent.node}}, "precedence": 1000, **spec}
+        full_name = f"{name}-{agent.node}"
+        names.add(full_name)
+        body = {"apiVersion": "oompolicy.dev/v1alpha1", "kind": "OOMPolicy", "metadata": {"name": full_name}}
+        control_plane.apply(json.dumps(body | {"spec": given}))
+        return full_name
+
+    yield apply
+    control_plane.kubectl("delete", "oompolicies", *names, "--ignore-not-found")
+
+
+@pytest.fixture
+def run_pod(control_plane: ControlPlane, agent: Agent) -> Callable[..., str]:
+    """Makes a pod on the agent's node as if kubelet ran it, and returns its uid."""
+
+    def run(name: str, **labels: str) -> str:
+        containers = [{"name": "main", "image": "any", "resources": {"requests": {"memory": "1Mi"}}}]
+        spec = {"nodeName": agent.node, "tolerations": [{"operator": "Exists"}], "containers": containers}
+        metadata = {"name": name, "namespace": agent.namespace, "labels": labels}
+        control_plane.apply(json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}))
+        status: dict[str, Any] = {
+            "name": "main",
+            "containerID": f"containerd://id-{name}",
+            "image": "any",
+            "imageID": "any",
+        }
+        status |= {"ready": True, "restartCount": 0}
+        patch = json.dumps({"status": {"phase": "Running", "containerStatuses": [status]}})
+        kubectl = ("-n", agent.namespace)
+        control_plane.kubectl(*kubectl, "patch", "pod", name, "--subresource=status", "--type=merge", "-p", patch)
+        return control_plane.kubectl(*kubectl, "get", "pod", name, "-o=jsonpath={.metadata.uid}")
+
+    return run
+
+
+DATABASES = {"name": "databases", "match": {"namespaceSelector": {"matchLabels": {"tier": "data"}}}, "priority": 900}
+BATCH = {"name": "batch", "match": {"podSelector": {"matchLabels": {"app": "batch"}}}, "priority": 10}
+
+
+def test_pods_become_targets(agent: Agent, apply_policy: Callable[..., str], run_pod: Callable[..., str]) -> None:
+    policy = apply_policy(rules=[BATCH], defaultPriority=500)
+    uids = {name: run_pod(name, app=name) for name in ("batch", "web")}
+    agent.wait_until("both containers known", lambda: all(agent.target(name).get("containers") for name in uids))
+    assert agent.target("batch") == {
+        "uid": uids["batch"],
+        "namespace": agent.namespace,
+        "name": "batch",
+        "priority": 10,
+        "protect": None,
+        "unit": "Container",
+        "rule": "batch",
+        "source": "Rule",
+        "requestBytes": 1048576,
+        "guaranteed": False,
+        "containers": [{"name": "main", "id": "id-batch", "priority": None, "requestBytes": 1048576}],
+    }
+    assert (agent.target("web")["priority"], agent.target("web")["source"]) == (500, "Default")
+    told = agent.targets()
+    assert told["node"] == agent.node
+    assert (told["policy"]["name"], told["policy"]["mode"]) == (policy, "Enforce")
+
+
+def test_a_pod_that_ends_or_goes_is_no_target_any_more(
+    control_plane: ControlPlane, agent: Agent, apply_policy: Callable[..., str], run_pod: Callable[..., str]
+) -> None:
+    apply_policy()
+    for name in ("ends", "goes", "stays"):
+        run_pod(name)
+    agent.wait_until("three targets", lambda: len(agent.targets().get("pods", ())) == 3)
+    patch = json.dumps({"status": {"phase": "Succeeded"}})
+    kubectl = ("-n", agent.namespace)
+    control_plane.kubectl(*kubectl, "patch", "pod", "ends", "--subresource=status", "--type=merge", "-p", patch)
+    control_plane.kubectl(*kubectl, "delete", "pod", "goes", "--force", "--grace-period=0", "--wait=false")
+    agent.wait_until("one target", lambda: [p["name"] for p in agent.targets()["pods"]] == ["stays"])
+
+
+def test_a_namespaces_label_decides_anew(
+    control_plane: ControlPlane, agent: Agent, apply_policy: Callable[..., str], run_pod: Callable[..., str]
+) -> None:
+    apply_policy(rules=[DATABASES])
+    run_pod("db")
+    agent.wait_until("the default", lambda: agent.target("db").get("source") == "Default")
+    control_plane.kubectl("label", "namespace", agent.namespace, "tier=data")
+    agent.wait_until("the rule", lambda: agent.target("db").get("priority") == 900)
+    control_plane.kubectl("label", "namespace", agent.namespace, "tier-")
+    agent.wait_until("the default again", lambda: agent.target("db").get("source") == "Default")
+
+
+def test_the_higher_precedence_acts_and_the_other_one_after_it(
+    control_plane: ControlPlane, agent: Agent, apply_policy: Callable[..., str]
+) -> None:
+    low = apply_policy("low", precedence=1000)
+    agent.wait_until("the only policy", lambda: agent.policy() == low)
+    high = apply_policy("high", precedence=1001, mode="Off")
+    agent.wait_until("the higher one", lambda: agent.policy() == high)
+    assert agent.targets()["policy"]["mode"] == "Off"
+    control_plane.kubectl("delete", "oompolicies", high)
+    agent.wait_until("the lower one again", lambda: agent.policy() == low)
+    control_plane.kubectl("label", "node", agent.node, "test-node-")
+    agent.wait_until("no policy selects the node", lambda: agent.targets()["policy"] is None)
+    assert agent.targets()["pods"] == []
+
+
+def events(control_plane: ControlPlane, namespace: str) -> list[dict[str, Any]]:
+    """The Events of ours in `namespace`, by the name of the pod."""
+    found = json.loads(control_plane.kubectl("-n", namespace, "get", "events", "-o", "json"))["items"]
+    return sorted(
+        (e for e in found if e["reason"] == "OOMPolicyVictim"), key=lambda e: str(e["involvedObject"]["name"])
+    )
+
+
+def test_a_decision_becomes_an_event_on_the_victim(
+    control_plane: ControlPlane, agent: Agent, run_pod: Callable[..., str]
+) -> None:
+    uid = run_pod("batch")
+    agent.report()
+    agent.decide("20261124T015349.123Z-0001", "batch", uid)
+    agent.decide("20261124T015349.123Z-0002", "gone", "a-uid-of-the-past", outcome="WouldKill")
+    agent.wait_until("two Events", lambda: len(events(control_plane, agent.namespace)) == 2)
+    killed, would_kill = events(control_plane, agent.namespace)
+    assert killed["involvedObject"]["uid"] == uid
+    assert killed["message"] == (
+        "Killed container main (priority 10 by rule batch of policy mixed) because the node ran out of memory: "
+        "90 MiB were left, threshold 200 MiB (MarginExhausted); 248 MiB were freed"
+    )
+    assert "nothing was touched" in would_kill["message"]
+    assert "OOMPolicyVictim" in control_plane.kubectl("-n", agent.namespace, "describe", "pod", "batch")
+    published = [line for line in agent.log() if line["msg"] == "Published decision"]
+    assert [(line["pod"], line["node"]) for line in published] == [
+        (f"{agent.namespace}/batch", agent.node),
+        (f"{agent.namespace}/gone", agent.node),
+    ]
+
+
+def test_a_restart_publishes_what_came_meanwhile_and_nothing_twice(control_plane: ControlPlane, agent: Agent) -> None:
+    agent.report()
+    agent.decide("20261124T015349.123Z-0001", "first", "uid-1")
+    agent.wait_until("one Event", lambda: len(events(control_plane, agent.namespace)) == 1)
+    agent.stop()
+    agent.decide("20261124T015349.123Z-0002", "second", "uid-2")
+    (agent.outbox / "decisions.jsonl").rename(agent.outbox / "decisions.jsonl.1")
+    agent.decide("20261124T015349.123Z-0003", "third", "uid-3")
+    agent.start()
+    agent.wait_until("three Events", lambda: len(events(control_plane, agent.namespace)) == 3)
+    names = [line["pod"].partition("/")[2] for line in agent.log() if line["msg"] == "Published decision"]
+    assert names == ["first", "second", "third"]
+
+
+def oomnode(control_plane: ControlPlane, name: str) -> dict[str, Any]:
+    """The OOMNode `name`; empty when there is none."""
+    text = control_plane.kubectl("get", "oomnode", name, "--ignore-not-found", "-o", "json")
+    return dict(json.loads(text)) if text else {}
+
+
+def test_the_guards_report_becomes_the_status_of_its_oomnode(control_plane: ControlPlane, agent: Agent) -> None:
+    agent.report()
+
+    def status() -> dict[str, Any]:
+        return dict(oomnode(control_plane, agent.node).get("status", {}))
+
+    agent.wait_until("a status", lambda: status().get("backend") == "Userspace")
+    assert status()["policies"] == [{"name": "mixed", "uid": "6f1c", "generation": 3, "mode": "Enforce"}]
+    node_uid = control_plane.kubectl("get", "node", agent.node, "-o=jsonpath={.metadata.uid}")
+    owner = {"apiVersion": "v1", "kind": "Node", "name": agent.node, "uid": node_uid}
+    assert oomnode(control_plane, agent.node)["metadata"]["ownerReferences"] == [owner]
+    last = {"id": "x-1", "time": "2026-11-24T01:53:49Z", "outcome": "Killed", "victim": "shop/batch/main"}
+    agent.report(kills=1, lastDecision=last)
+    agent.wait_until("a kill", lambda: status().get("kills") == 1)
+    assert status()["lastDecision"] == last
+    agent.report(policy=None, mode="Off", backend="Off", reasons=[])
+    agent.wait_until("Off", lambda: status().get("backend") == "Off")
+    assert not {"mode", "lastDecision"} & status().keys()
+    control_plane.kubectl("delete", "oomnode", agent.node)
+    agent.report(kills=2)
+    agent.wait_until("it is there again", lambda: status().get("kills") == 2)
+
+
+def test_the_agent_beside_another_guard_publishes_nothing(control_plane: ControlPlane, agent: Agent) -> None:
+    agent.report(podUid="another")
+    agent.decide("20261124T015349.123Z-0001", "batch", "uid-1")
+    agent.wait_until("targets", lambda: bool(agent.targets()))
+    assert oomnode(control_plane, agent.node) == {}
+    assert events(control_plane, agent.namespace) == []
+    agent.report()
+    agent.wait_until("one Event", lambda: len(events(control_plane, agent.namespace)) == 1)
+
+
+def test_without_the_api_server_targets_stay_and_nothing_is_lost(
+    control_plane: ControlPlane, agent: Agent, apply_policy: Callable[..., str], run_pod: Callable[..., str]
+) -> None:
+    policy = apply_policy(rules=[BATCH])
+    run_pod("batch", app="batch")
+    agent.wait_until("a target", lambda: agent.target("batch").get("priority") == 10)
+    before = (agent.inbox / "targets.json").read_bytes()
+    agent.report()
+    control_plane.stop_api_server()
+    try:
+        agent.decide("20261124T015349.123Z-0001", "batch", "uid-1")
+        agent.wait_until("all four watches noticed", lambda: _lost(agent) == 4)
+        agent.stop()
+        agent.start()
+        agent.wait_until("all four lists tried again", lambda: _lost(agent) == 8)
+        assert (agent.inbox / "targets.json").read_bytes() == before
+    finally:
+        control_plane.start_api_server()
+    agent.wait_until("the Event", lambda: len(events(control_plane, agent.namespace)) == 1)
+    run_pod("late", app="batch")
+    agent.wait_until("a later pod", lambda: agent.target("late").get("priority") == 10)
+    assert agent.policy() == policy
+
+
+def _lost(agent: Agent) -> int:
+    return sum(line["msg"].startswith("Lost the API server") for line in agent.log())
