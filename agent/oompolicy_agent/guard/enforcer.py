@@ -1,0 +1,131 @@
+"""Carries out what the policy wants when memory is short: choose, record, kill, wait, record. One victim at a time."""
+
+import time
+from dataclasses import replace
+
+from oompolicy_agent.guard.budget import Budget
+from oompolicy_agent.guard.chooser import Choice, Chooser
+from oompolicy_agent.guard.clock import decision_id
+from oompolicy_agent.guard.execution import Execution
+from oompolicy_agent.guard.ledger import Ledger
+from oompolicy_agent.guard.log import Log
+from oompolicy_agent.guard.outcasts import Outcasts
+from oompolicy_agent.guard.records import Decision
+from oompolicy_agent.guard.targets import Policy, Targets
+from oompolicy_agent.guard.watch import Shortage
+
+__all__ = ["Enforcer"]
+
+NOTHING_SECONDS = 1.0
+"""After a look that found nobody eligible: looking costs, and what makes somebody eligible takes its time."""
+
+
+class Enforcer:
+    """Acts on shortages and sees each victim out."""
+
+    def __init__(self, chooser: Chooser, budget: Budget, ledger: Ledger, outcasts: Outcasts, log: Log) -> None:
+        self.execution: Execution | None = None
+        """The victim on its way out."""
+        self.domain = ""
+        """Where it was chosen."""
+        self.kill_to_free_seconds: float | None = None
+        """The longest of the last kills, from the decision; None before the first."""
+        self._measured: list[float] = []
+        self._chooser = chooser
+        self._budget = budget
+        self._ledger = ledger
+        self._outcasts = outcasts
+        self._log = log
+        self._rests_until = float("-inf")
+        self._has_said_nothing = False
+        self._objection: str | None = None
+
+    def act(self, shortage: Shortage, targets: Targets, policy: Policy) -> None:
+        """Does what the policy wants about a shortage, unless there is a reason to wait."""
+        now = time.monotonic()
+        if self.execution or now < self._rests_until or self._objects(shortage, policy, now):
+            return
+        choice = self._chooser.choose(
+            targets,
+            shortage.domain,
+            with_swap=shortage.sample.has_swap,
+            excluded=self._outcasts.stuck,
+            futile=self._outcasts.futile(now),
+        )
+        decision = _decision(shortage, policy, choice)
+        if choice is None:
+            self._rests_until = now + NOTHING_SECONDS
+            self._say_nothing_is_eligible(decision)
+            return
+        self._has_said_nothing = False
+        if policy.mode == "Audit":
+            self._budget.spend(now)
+            self._ledger.close(replace(decision, outcome="WouldKill"), choice)
+        else:
+            self._begin(shortage, decision, choice)
+
+    def look(self, margin: int) -> None:
+        """Looks after the victim on its way out.
+
+        Args:
+            margin: of the domain in which it was chosen.
+        """
+        if (execution := self.execution) is None or execution.look(margin) is None:
+            return
+        self.execution = None
+        decision, victim = execution.decision, execution.choice.victim
+        self._outcasts.remember(decision.outcome, victim.id, victim.pod_uid, time.monotonic())
+        if execution.was_struck:
+            self._measure(execution)
+            self._ledger.close(decision, execution.choice)
+
+    def kernel_killed(self, processes: int) -> None:
+        """The kernel killed while our victim was on its way out."""
+        if execution := self.execution:
+            counted = execution.decision.kernel_kills + processes
+            execution.decision = replace(execution.decision, kernel_kills=counted)
+
+    def relax(self) -> None:
+        """Memory is back: the next shortage is a new one."""
+        self._has_said_nothing = False
+        self._objection = None
+        self._outcasts.relax()
+
+    def _begin(self, shortage: Shortage, decision: Decision, choice: Choice) -> None:
+        self.domain = shortage.domain
+        execution = Execution(self._chooser.cgroups, choice, decision, shortage.since, shortage.sample.margin)
+        self.execution = execution
+        if choice.party.is_dying:  # somebody else has killed it: its memory is on its way
+            return
+        self._budget.spend(time.monotonic())
+        self._ledger.open(decision)
+        execution.strike()
+        for problem in execution.problems:
+            self._log.error("Could not kill as intended", id=decision.id, cgroup=choice.victim.path, err=problem)
+
+    def _objects(self, shortage: Shortage, policy: Policy, now: float) -> bool:
+        """Whether there is a reason to wait; said once. Audit keeps to the budget to the last: it is of no help."""
+        threshold = shortage.trigger.threshold
+        room = threshold if policy.mode == "Audit" else shortage.sample.room
+        objection = self._budget.objection(now, room, threshold)
+        if objection is None and self._outcasts.is_hopeless:
+            objection = "the last kills gave nothing back: the memory is held by no process (tmpfs, slab)"
+        if objection and objection != self._objection:
+            self._log.warning(f"Waiting although memory is short: {objection}", domain=shortage.domain)
+        self._objection = objection
+        return objection is not None
+
+    def _say_nothing_is_eligible(self, decision: Decision) -> None:
+        if not self._has_said_nothing:
+            self._has_said_nothing = True
+            self._ledger.nothing_eligible(replace(decision, outcome="NothingEligible"))
+
+    def _measure(self, execution: Execution) -> None:
+        self._measured = [*self._measured[-4:], execution.seconds]
+        self.kill_to_free_seconds = max(self._measured)
+
+
+def _decision(shortage: Shortage, policy: Policy, choice: Choice | None) -> Decision:
+    now = time.time()
+    victim, layers = (choice.victim, choice.candidate.layers) if choice else (None, ())
+    return Decision(decision_id(now), now, shortage.domain, policy.mode, policy, shortage.trigger, victim, layers)

@@ -1,0 +1,75 @@
+"""Gathers what the guard says about itself, and publishes it."""
+
+import time
+
+from oompolicy_agent.guard.parts import Parts
+from oompolicy_agent.guard.snapshot import Mapped, mapped
+from oompolicy_agent.guard.status import Status, boot_id
+from oompolicy_agent.guard.support import BETTER, Reason
+from oompolicy_agent.guard.watch import Watch
+
+__all__ = ["Reporter"]
+
+RECOUNT_SECONDS = 10.0
+NOBODY_SAYS = "neither the runtime nor the API server says what they are"
+
+
+class Reporter:
+    """Publishes the status of one guard; changes nothing."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.problems: dict[str, str | None] = {}
+        """What is wrong that no part knows of, by topic."""
+        self._parts = parts
+        self._boot = boot_id(parts.settings.proc)
+        self._mapped = Mapped(0, 0, 0)
+        self._counted_at = float("-inf")
+
+    def publish(self, node: Watch, obstacle: Reason | None, kill_to_free: float, *, has_changed: bool) -> None:
+        """Writes the status if there is news.
+
+        Args:
+            node: the watch over the node.
+            obstacle: why nothing is killed here, None if it works.
+            kill_to_free: seconds.
+            has_changed: whether targets or memcgs have changed since the last call.
+        """
+        now = time.monotonic()
+        if has_changed or now - self._counted_at >= RECOUNT_SECONDS:
+            self._counted_at = now
+            self._count(now)
+        status = self._status(node, obstacle, kill_to_free)
+        self._parts.status_file.publish(status.document(self._parts.settings.pod_uid, self._boot), now, time.time())
+
+    def _status(self, node: Watch, obstacle: Reason | None, kill_to_free: float) -> Status:
+        parts, threshold = self._parts, node.below.room if node.below else None
+        return Status(
+            policy=parts.inbox.targets.policy,
+            reasons=(*BETTER, obstacle) if obstacle else BETTER,
+            backend="Off" if obstacle else "Userspace",
+            threshold_bytes=threshold,
+            margin_bytes=node.sample.margin if node.sample else None,
+            survivable_growth=None if threshold is None else int(threshold / kill_to_free),
+            mapped=self._mapped,
+            kills=parts.ledger.kills,
+            kernel_kills=parts.ledger.kernel_kills,
+            last_decision=parts.ledger.last,
+            problems=self._all_problems(),
+        )
+
+    def _count(self, now: float) -> None:
+        parts = self._parts
+        facts = parts.census.facts(parts.inbox.targets, now, with_usage=False)
+        self._mapped = mapped(parts.census.tree, parts.inbox.targets, facts)
+        untold = parts.census.untold(parts.inbox.targets)
+        self.problems["roles"] = (
+            f"{len(untold)} containers are left alone: {NOBODY_SAYS}; {untold[0]}" if untold else None
+        )
+
+    def _all_problems(self) -> list[str]:
+        parts = self._parts
+        hopeless = (
+            "The last kills gave nothing back: memory is held by no process" if parts.outcasts.is_hopeless else None
+        )
+        found = [*parts.inbox.problems, parts.ledger.problem, hopeless, *self.problems.values()]
+        return [problem for problem in found if problem]

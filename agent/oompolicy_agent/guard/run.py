@@ -1,0 +1,90 @@
+"""`oompolicy-guard run`: takes the lock, takes over from the guard before, and guards until told to stop."""
+
+import argparse
+import gc
+import os
+import signal
+import time
+from types import FrameType
+
+from oompolicy_agent.guard.history import kill_times
+from oompolicy_agent.guard.host_lock import try_lock
+from oompolicy_agent.guard.host_options import add_host_options, settings_from
+from oompolicy_agent.guard.log import Log
+from oompolicy_agent.guard.loop import Loop
+from oompolicy_agent.guard.parts import assemble, open_folders
+from oompolicy_agent.guard.settings import Settings
+from oompolicy_agent.guard.syscalls import lock_memory
+
+__all__ = ["add_arguments", "guard", "run"]
+
+LOCK_SECONDS = 1.0
+"""How often a guard that waits asks for the lock."""
+HELD = 3
+"""Exit code: another guard holds the lock, on a host without Kubernetes to arbitrate."""
+
+
+class _Stop:
+    """Becomes true, and wakes whoever sleeps, on SIGTERM or SIGINT."""
+
+    def __init__(self) -> None:
+        self.wake, wakeup = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._is_wanted = False
+        signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._want)
+
+    def __call__(self) -> bool:
+        return self._is_wanted
+
+    def _want(self, _number: int, _frame: FrameType | None) -> None:
+        self._is_wanted = True
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options of the command."""
+    add_host_options(parser)
+    parser.add_argument("--state-directory", default=Settings().state_directory, help="its own files (%(default)s)")
+    parser.add_argument("--targets", default="", metavar="FILE", help="a targets file; default: the inbox's")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Guards this host until SIGTERM; returns an exit code. A plain stop changes nothing on the node."""
+    return guard(settings_from(options))
+
+
+def guard(settings: Settings) -> int:
+    """As `run`, with settings."""
+    log, stop = Log(node=settings.node), _Stop()
+    folders = open_folders(settings)
+    if not _have_lock(settings, folders.state, log, stop):
+        return 0 if stop() else HELD
+    parts = assemble(settings, log, folders, stop.wake)
+    for moment in kill_times(parts.ledger.adopt(), time.monotonic(), time.time()):
+        parts.budget.spend(moment)
+    loop = Loop(parts)
+    loop.problems["memory"] = lock_memory()
+    log.info("Started", pid=os.getpid(), cgroups=settings.cgroup_root, targets=parts.inbox.path)
+    loop.warm_up()
+    gc.collect()
+    gc.freeze()  # what lives until the end need not be looked at in every collection
+    loop.run(stop)
+    log.info("Stopped, which changes nothing on the node")
+    return 0
+
+
+def _have_lock(settings: Settings, state: int, log: Log, stop: _Stop) -> bool:
+    """Waits for the lock where Kubernetes replaces one guard by another; on a bare host a second one is a mistake."""
+    has_said = False
+    while try_lock(state) is None:
+        path = f"{settings.state_directory}/guard.lock"
+        if not settings.pod_uid:
+            log.error("Another guard works on this host", lock=path)
+            return False
+        if not has_said:
+            log.info("Waiting until the guard before this one has gone", lock=path)
+            has_said = True
+        time.sleep(LOCK_SECONDS)
+        if stop():
+            return False
+    return True

@@ -1,0 +1,34 @@
+"""System calls that Python has no function for, through the C library that is loaded already."""
+
+import ctypes
+import errno
+import os
+
+__all__ = ["lock_memory", "release_memory"]
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_LIBC.syscall.restype = ctypes.c_long
+
+PROCESS_MRELEASE = 448
+"""The same number on every architecture (Linux 5.15)."""
+MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT = 1, 2, 4
+
+
+def lock_memory() -> str | None:
+    """Keeps the guard's pages in memory from when they are first touched; returns what was wrong, if anything.
+
+    Without MCL_ONFAULT the C library's arenas and thread stacks would be made resident whole, 7 MiB more.
+    """
+    if _LIBC.mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0:
+        return None
+    return f"mlockall: {os.strerror(ctypes.get_errno())}"
+
+
+def release_memory(pidfd: int) -> bool:
+    """Frees the memory of a process that is being killed, in our time instead of its own; whether all of it was freed.
+
+    A process that has freed it already, or is not dying yet, is an ordinary answer.
+    """
+    if _LIBC.syscall(PROCESS_MRELEASE, pidfd, 0) == 0:
+        return True
+    return ctypes.get_errno() in {errno.ESRCH, errno.EINVAL}

@@ -1,0 +1,55 @@
+"""Follows one domain through time: how fast its room shrinks, since when it is short, when to look again. Pure."""
+
+from dataclasses import dataclass
+
+from oompolicy_agent.guard.settings import Limits
+from oompolicy_agent.guard.trigger import Growth, Sample, Thresholds, Trigger, judge, pause, thresholds
+
+__all__ = ["Shortage", "Watch"]
+
+
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """A domain in which the guard must act."""
+
+    domain: str
+    trigger: Trigger
+    sample: Sample
+    since: float
+    """When it was first measured, by the monotonic clock."""
+
+
+class Watch:
+    """One domain."""
+
+    def __init__(self, domain: str, limits: Limits) -> None:
+        self.domain = domain
+        self.sample: Sample | None = None
+        self.below: Thresholds | None = None
+        self._limits = limits
+        self._growth = Growth()
+        self._since: float | None = None
+
+    def see(self, sample: Sample, kubelet_hard_eviction: int | None, kill_to_free: float) -> Shortage | None:
+        """Takes a measurement in; returns the shortage if there is one."""
+        self.sample = sample
+        self.below = thresholds(sample.size, kubelet_hard_eviction, self._limits)
+        trigger = judge(sample, self._growth.add(sample), self.below, kill_to_free)
+        if trigger is None:
+            self._since = None
+            return None
+        if self._since is None:
+            self._since = sample.time
+        return Shortage(self.domain, trigger, sample, self._since)
+
+    @property
+    def is_relaxed(self) -> bool:
+        """Whether the room is back above the threshold."""
+        return self.sample is None or self.below is None or self.sample.room >= self.below.room
+
+    @property
+    def pause(self) -> float:
+        """Seconds until the next look."""
+        if self.sample is None or self.below is None:
+            return 0.0
+        return pause(self.sample, self._growth.highest, self.below)
