@@ -28,7 +28,7 @@ def collections(node: str) -> tuple[Collection, ...]:
         Collection(Kind.NODE, "/api/v1/nodes", f"metadata.name={node}"),
         Collection(Kind.NAMESPACE, "/api/v1/namespaces"),
         Collection(Kind.POLICY, f"/apis/{GROUP}/{VERSION}/oompolicies"),
-        Collection(Kind.POD, "/api/v1/pods", f"spec.nodeName={node}"),
+        Collection(Kind.POD, "/api/v1/pods", f"spec.nodeName={node}", page=20),
     )
 
 

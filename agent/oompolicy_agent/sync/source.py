@@ -20,9 +20,6 @@ from oompolicy_api import GROUP, VERSION
 
 __all__ = ["ApiError", "Collection", "Source", "connect"]
 
-PAGE = 100
-"""Objects in one answer to a list: bounds the memory for what is thrown away at once."""
-
 WATCH_SECONDS = 300
 SILENCE_SECONDS = 150.0
 """A watch that says nothing for so long is dead: the API server sends a bookmark about every minute."""
@@ -56,11 +53,17 @@ class ApiError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """Objects to watch: of one kind, at one path, chosen by a field selector if there is one."""
+    """Objects to watch: of one kind, at one path, chosen by a field selector if there is one.
+
+    Attributes:
+        page: objects in one answer to a list; it bounds the memory for what is thrown away at once. With 250 pods of
+            14 kB, pages of 100 cost 8 MiB more than pages of 20, and the memory never comes back.
+    """
 
     kind: Kind
     path: str
     fields: str = ""
+    page: int = 200
 
 
 class Source:
@@ -123,7 +126,7 @@ class Source:
 
     async def _listed(self, collection: Collection) -> tuple[tuple[Entry, ...], str]:
         entries: list[Entry] = []
-        query = _query(limit=PAGE, fieldSelector=collection.fields)
+        query = _query(limit=collection.page, fieldSelector=collection.fields)
         while True:
             answer = await self._request("GET", collection.path, query)
             entries += (parse(collection.kind, item) for item in answer["items"])
