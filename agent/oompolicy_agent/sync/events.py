@@ -93,7 +93,9 @@ def _standing(decision: Mapping[str, Any]) -> str:
     victim = decision["victim"]
     policy = (decision.get("policy") or {}).get("name")
     by = f"rule {victim['rule']}" if victim.get("rule") else "default"
-    return f"priority {victim.get('priority')} by {by}" + (f" of policy {policy}" if policy else "")
+    # None: protected, but not against the shortage of its own limit, or beyond its request
+    standing = "protected" if victim.get("priority") is None else f"priority {victim['priority']}"
+    return f"{standing} by {by}" + (f" of policy {policy}" if policy else "")
 
 
 def _shortage(decision: Mapping[str, Any]) -> str:

@@ -45,7 +45,9 @@ def status_of(
         ValueError: the report is not what agent/README.md describes; the message names the field.
     """
     fields = {name: report.get(name) for name in _TAKEN_OVER}
+    margin = report.get("marginBytes")
     fields |= {
+        "marginBytes": max(0, margin) if isinstance(margin, int) else margin,  # below zero in the worst moments
         "agentPodUID": report.get("podUid"),
         "lastReportTime": report.get("updatedAt"),
         "policies": _policies(report),
@@ -64,7 +66,7 @@ def status_of(
 
 
 _TAKEN_OVER = (
-    "backend", "thresholdBytes", "marginBytes", "survivableGrowthBytesPerSecond",
+    "backend", "thresholdBytes", "survivableGrowthBytesPerSecond",
     "targetsMapped", "podsWithoutCgroup", "kills", "kernelKills",
 )  # fmt: skip
 

@@ -94,10 +94,10 @@ def decision(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 - any field of a
             id="own-limit-and-a-reason-from-a-newer-guard",
         ),
         pytest.param(
-            {"policy": None, "victim": {"unit": "Pod"}, "trigger": {"marginBytes": None}},
-            "Killed the pod (priority 10 by rule batch) because the node ran out of memory: "
+            {"policy": None, "victim": {"unit": "Pod", "priority": None}, "trigger": {"marginBytes": None}},
+            "Killed the pod (protected by rule batch) because the node ran out of memory: "
             "an unknown amount were left, threshold 200 MiB (MarginExhausted); 248 MiB were freed",
-            id="whole-pod",
+            id="whole-pod-beyond-its-protection",
         ),
     ],
 )

@@ -69,6 +69,10 @@ def test_is_cut_to_the_bounds_of_the_api() -> None:
     assert len(status["lastDecision"]["victim"]) == 512
 
 
+def test_a_margin_below_zero_is_said_as_zero() -> None:
+    assert status_of({**REPORT, "marginBytes": -4096})["marginBytes"] == 0
+
+
 def test_the_same_problem_is_said_once() -> None:
     assert status_of(REPORT, problems=["Swap is off"])["problems"] == ["Swap is off"]
 
