@@ -1,4 +1,4 @@
-"""What the API server itself says about policies: bad ones are refused by field, good ones stored with their defaults."""
+"""What the API server itself says about policies: bad ones are refused by field, good ones get their defaults."""
 
 import json
 import re

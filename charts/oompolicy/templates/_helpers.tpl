@@ -17,3 +17,17 @@ app.kubernetes.io/component: operator
 {{- define "oompolicy.image" -}}
 {{ .image.repository }}:{{ .image.tag | default .root.Chart.AppVersion }}
 {{- end }}
+
+{{/* What the operator reads at its start: oompolicy_operator/settings.py. */}}
+{{- define "oompolicy.operatorConfig" -}}
+logLevel: {{ .Values.operator.logLevel }}
+healthPort: 8080
+agent:
+  namespace: {{ .Values.agent.namespace }}
+  image: {{ include "oompolicy.image" (dict "image" .Values.agent.image "root" .) | quote }}
+  imagePullPolicy: {{ .Values.agent.image.pullPolicy }}
+  imagePullSecrets: {{ .Values.imagePullSecrets | toJson }}
+  stateDirectory: {{ .Values.agent.stateDirectory | quote }}
+  guard: {{ .Values.agent.guard | toJson }}
+  sync: {{ .Values.agent.sync | toJson }}
+{{- end }}

@@ -1,0 +1,42 @@
+"""What the agents' two containers may do on a node, and why. Neither a policy nor a value of the chart can widen it."""
+
+from typing import Any, Final
+
+__all__ = ["AGENT_GROUP", "GUARD", "GUARD_CAPABILITIES", "POD", "SYNC"]
+
+AGENT_GROUP: Final = 65532
+"""sync's user and group, and the guard's group: the guard lets this group write its inbox."""
+
+GUARD_CAPABILITIES: Final = {
+    "KILL": "signals processes of every user",
+    "DAC_OVERRIDE": "writes files of the host's cgroups, which delegation may have given to another user",
+    "SYS_PTRACE": "reads other users' processes in /proc, and the host's files through /proc/1/root",
+    "SYS_RESOURCE": "arms pressure triggers and lowers oom_score_adj",
+    "IPC_LOCK": "keeps itself in memory while others are being reclaimed",
+}
+"""Each capability of the guard with its reason."""
+
+POD: Final[dict[str, Any]] = {"seccompProfile": {"type": "RuntimeDefault"}}
+"""For both containers."""
+
+GUARD: Final[dict[str, Any]] = {
+    "runAsUser": 0,
+    "runAsGroup": AGENT_GROUP,
+    "privileged": False,
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"], "add": list(GUARD_CAPABILITIES)},
+    # the runtime's default profile forbids signals to processes outside of it, which is all of them
+    "appArmorProfile": {"type": "Unconfined"},
+}
+"""The privileged half. It has no token and no Kubernetes client."""
+
+SYNC: Final[dict[str, Any]] = {
+    "runAsUser": AGENT_GROUP,
+    "runAsGroup": AGENT_GROUP,
+    "runAsNonRoot": True,
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+}
+"""The half that speaks with the API server."""

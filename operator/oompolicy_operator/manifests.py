@@ -1,0 +1,168 @@
+"""The DaemonSet for a policy: one pod with guard and sync on each node that the policy selects."""
+
+import hashlib
+from typing import Any
+
+from oompolicy_api import GROUP, VERSION
+from oompolicy_api.policy import OOMPolicy
+from oompolicy_operator import confinement
+from oompolicy_operator.placement import node_selector_term
+from oompolicy_operator.settings import AgentSettings
+
+__all__ = ["AGENT_LABEL", "FIELD_MANAGER", "POLICY_LABEL", "daemon_set_for", "daemon_set_name"]
+
+Manifest = dict[str, Any]
+
+FIELD_MANAGER = "oompolicy-operator"
+"""Our name for server-side apply."""
+
+POLICY_LABEL = f"{GROUP}/policy"
+"""On a DaemonSet and its pods: the policy that they were made for."""
+
+AGENT_LABEL = ("app.kubernetes.io/component", "agent")
+"""On every agent pod, whatever its policy."""
+
+SERVICE_ACCOUNT = "oompolicy-agent"
+"""The chart makes it, in the agents' namespace."""
+
+_STATE = "/var/lib/oompolicy"
+_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - a path, no secret
+_TOKEN_SECONDS = 3600
+"""Kubelet renews the token in time; the client reads it again every minute."""
+
+_LONGEST_NAME = 63
+
+
+def daemon_set_name(policy_name: str) -> str:
+    """`oompolicy-NAME`, cut and told apart by a digest when it would be no label any more."""
+    name = f"oompolicy-{policy_name}"
+    if len(name) <= _LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(policy_name.encode()).hexdigest()[:8]
+    return f"{name[: _LONGEST_NAME - 9].rstrip('-.')}-{digest}"
+
+
+def daemon_set_for(policy: OOMPolicy, agent: AgentSettings) -> Manifest:
+    """The DaemonSet as we apply it: only the fields that we own."""
+    labels = _labels(policy)
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {
+            "name": daemon_set_name(policy.metadata.name),
+            "namespace": agent.namespace,
+            "labels": labels,
+            "ownerReferences": [_owner(policy)],
+        },
+        "spec": {
+            "selector": {"matchLabels": {POLICY_LABEL: policy.metadata.name}},
+            # the new agent is there and waits for the lock before the old one goes
+            "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
+            "template": {
+                "metadata": {
+                    "labels": labels,
+                    "annotations": {"kubectl.kubernetes.io/default-container": "guard"},
+                },
+                "spec": _pod(policy, agent),
+            },
+        },
+    }
+
+
+def _labels(policy: OOMPolicy) -> dict[str, str]:
+    key, value = AGENT_LABEL
+    return {
+        "app.kubernetes.io/name": "oompolicy",
+        "app.kubernetes.io/part-of": "oompolicy",
+        "app.kubernetes.io/managed-by": FIELD_MANAGER,
+        key: value,
+        POLICY_LABEL: policy.metadata.name,
+    }
+
+
+def _owner(policy: OOMPolicy) -> Manifest:
+    """Deleting the policy removes the agents, by the garbage collector: also when no operator runs."""
+    meta = policy.metadata
+    return {
+        "apiVersion": f"{GROUP}/{VERSION}",
+        "kind": "OOMPolicy",
+        "name": meta.name,
+        "uid": meta.uid,
+        "controller": True,
+    }
+
+
+def _pod(policy: OOMPolicy, agent: AgentSettings) -> Manifest:
+    secrets = [{"name": secret.name} for secret in agent.image_pull_secrets]
+    affinity = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [node_selector_term(policy)]}}
+    return {
+        "serviceAccountName": SERVICE_ACCOUNT,
+        "automountServiceAccountToken": False,
+        "hostPID": True,
+        "priorityClassName": "system-node-critical",
+        "tolerations": [{"operator": "Exists"}],
+        "affinity": {"nodeAffinity": affinity},
+        "terminationGracePeriodSeconds": 10,
+        "securityContext": confinement.POD,
+        "containers": [_guard(agent), _sync(agent)],
+        "volumes": _volumes(agent),
+    } | ({"imagePullSecrets": secrets} if secrets else {})
+
+
+def _guard(agent: AgentSettings) -> Manifest:
+    mounts = [
+        {"name": "cgroup", "mountPath": "/sys/fs/cgroup"},
+        {"name": "state", "mountPath": _STATE},
+    ]
+    command = ["oompolicy-guard", "run"]
+    return _container("guard", command, agent) | {
+        "securityContext": confinement.GUARD,
+        "volumeMounts": mounts,
+        "resources": agent.guard.resources,
+    }
+
+
+def _sync(agent: AgentSettings) -> Manifest:
+    mounts = [
+        {"name": "inbox", "mountPath": f"{_STATE}/inbox"},
+        {"name": "outbox", "mountPath": f"{_STATE}/outbox", "readOnly": True},
+        {"name": "token", "mountPath": _TOKEN, "readOnly": True},
+    ]
+    return _container("sync", ["oompolicy-sync"], agent) | {
+        "securityContext": confinement.SYNC,
+        "volumeMounts": mounts,
+        "resources": agent.sync.resources,
+    }
+
+
+def _container(name: str, command: list[str], agent: AgentSettings) -> Manifest:
+    fields = {"NODE_NAME": "spec.nodeName", "POD_UID": "metadata.uid", "POD_NAMESPACE": "metadata.namespace"}
+    return {
+        "name": name,
+        "image": agent.image,
+        "imagePullPolicy": agent.image_pull_policy,
+        "command": command,
+        "env": [{"name": key, "valueFrom": {"fieldRef": {"fieldPath": path}}} for key, path in fields.items()],
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+    }
+
+
+def _volumes(agent: AgentSettings) -> list[Manifest]:
+    state = agent.state_directory
+    return [
+        {"name": "cgroup", "hostPath": {"path": "/sys/fs/cgroup", "type": "Directory"}},
+        {"name": "state", "hostPath": {"path": state, "type": "DirectoryOrCreate"}},
+        {"name": "inbox", "hostPath": {"path": f"{state}/inbox", "type": "DirectoryOrCreate"}},
+        {"name": "outbox", "hostPath": {"path": f"{state}/outbox", "type": "DirectoryOrCreate"}},
+        {"name": "token", "projected": {"sources": _token_sources()}},
+    ]
+
+
+def _token_sources() -> list[Manifest]:
+    """What kubelet would mount into every container, here into sync alone: the guard must not have a token."""
+    namespace = {"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}}
+    return [
+        {"serviceAccountToken": {"path": "token", "expirationSeconds": _TOKEN_SECONDS}},
+        {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+        {"downwardAPI": {"items": [namespace]}},
+    ]

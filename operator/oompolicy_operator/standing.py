@@ -1,0 +1,60 @@
+"""How far a policy has come on one node: told from who is in force there and what the node's agent reports."""
+
+import enum
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from oompolicy_api.policy import OOMPolicy
+from oompolicy_api.precedence import in_force
+from oompolicy_operator.observed import NodeReport, Observed
+from oompolicy_operator.placement import is_desired
+
+__all__ = ["NodeState", "Standing", "node_states"]
+
+
+class Standing(enum.Enum):
+    """What a policy is on one node that it selects."""
+
+    PROGRAMMED = "programmed"
+    """The guard applies this generation."""
+    PENDING = "pending"
+    """The agent is there and reports, but something else than this generation."""
+    OVERRIDDEN = "overridden"
+    """Another policy is in force."""
+    STALE = "stale"
+    """No ready agent, or none that reports."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeState:
+    """One node, as the policy sees it; `backend` and `why_off` say something about programmed nodes only."""
+
+    standing: Standing
+    backend: str | None = None
+    why_off: str = ""
+
+
+def node_states(policy: OOMPolicy, observed: Observed) -> Iterator[NodeState]:
+    """The state of each node that `policy` selects and that can run an agent."""
+    for node, labels in observed.nodes.items():
+        if is_desired(policy, labels):
+            yield _state(policy, node, labels, observed)
+
+
+def _state(policy: OOMPolicy, node: str, labels: Mapping[str, str], observed: Observed) -> NodeState:
+    winner = in_force(observed.policies, labels)
+    if winner is not None and winner.metadata.uid != policy.metadata.uid:
+        return NodeState(Standing.OVERRIDDEN)
+    report = _trusted_report(node, observed)
+    if report is None:
+        return NodeState(Standing.STALE)
+    if (policy.metadata.uid, policy.metadata.generation) not in report.applied:
+        return NodeState(Standing.PENDING)
+    return NodeState(Standing.PROGRAMMED, report.backend, report.why_off)
+
+
+def _trusted_report(node: str, observed: Observed) -> NodeReport | None:
+    """The node's report if it is from a Ready agent. Of two agents, one holds the lock and reports for both."""
+    report = observed.reports.get(node)
+    alive = observed.ready_agents.get(node, frozenset())
+    return report if report and report.agent_pod_uid in alive else None

@@ -1,0 +1,230 @@
+"""The real operator process with the rights that the chart gives it, against a real control plane.
+
+There is no kubelet: the tests write what agents would write, with the agents' own rights.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from lab.control_plane import ControlPlane, KubectlError
+from operating.given import PATIENCE, Given
+from operating.process import AGENTS, Operator, install
+
+pytestmark = pytest.mark.cluster
+
+PATIENCE_SECONDS = 90.0
+
+
+@pytest.fixture(scope="module")
+def operator(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+    install(control_plane)
+    running = Operator(control_plane, tmp_path_factory.mktemp("operator"))
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def name(control_plane: ControlPlane) -> Iterator[str]:
+    """A name of the test's own, for its policy, its node and the label that brings them together."""
+    unique = f"t{uuid4().hex[:8]}"
+    yield unique
+    control_plane.kubectl("delete", "oomp,nodes,oomnodes", "-l", f"pool={unique}", "--ignore-not-found")
+
+
+@pytest.fixture
+def given(operator: Operator, name: str, tmp_path: Path) -> Given:
+    return Given(operator.control_plane, name, tmp_path)
+
+
+def test_policy_becomes_a_daemon_set_that_it_owns(given: Given, name: str) -> None:
+    given.policy()
+    given.wait("create", f"daemonset/oompolicy-{name}", "-n", AGENTS)
+    owner = given.daemon_set()["metadata"]["ownerReferences"][0]
+    assert (owner["kind"], owner["uid"]) == ("OOMPolicy", given.stored()["metadata"]["uid"])
+
+
+def test_policy_without_nodes_says_so(given: Given) -> None:
+    given.policy()
+    given.wait("condition=Ready=False")
+    assert given.conditions()["Ready"]["reason"] == "NoMatchingNodes"
+    assert given.conditions()["Accepted"]["status"] == "True"
+    assert given.stored()["status"]["nodes"]["desired"] == 0
+
+
+def test_policy_is_ready_when_its_node_says_that_it_applies_it(given: Given) -> None:
+    given.node()
+    given.policy()
+    agent = given.ready_agent()
+    given.wait("jsonpath={.status.nodes.stale}=1")
+    given.report(agent)
+    given.wait("condition=Ready")
+    status = given.stored()["status"]
+    assert status["observedGeneration"] == given.stored()["metadata"]["generation"]
+    assert status["nodes"] | {"desired": 1, "programmed": 1, "userspace": 1, "stale": 0} == status["nodes"]
+    assert given.conditions()["Programmed"]["message"] == "1 of 1 nodes: 1 Userspace"
+
+
+def test_new_generation_is_not_ready_before_its_node_applies_it(given: Given) -> None:
+    given.node()
+    given.policy()
+    agent = given.ready_agent()
+    given.report(agent)
+    given.wait("condition=Ready")
+    given.policy(defaultPriority=7)
+    given.wait("condition=Ready=False")
+    assert given.conditions()["Ready"]["message"] == "0 of 1 nodes: 1 pending"
+    given.report(agent)
+    given.wait("condition=Ready")
+
+
+def test_node_where_nothing_works_makes_the_policy_unready_and_says_why(given: Given) -> None:
+    given.node()
+    given.policy()
+    why = [{"backend": "Userspace", "reason": "CgroupV1", "message": "The node has cgroup v1"}]
+    given.report(given.ready_agent(), backend="Off", reasons=why)
+    given.wait("jsonpath={.status.nodes.off}=1")
+    ready = given.conditions()["Ready"]
+    assert (ready["status"], ready["reason"], ready["message"]) == (
+        "False",
+        "BackendOff",
+        "1 of 1 nodes: 1 Off (CgroupV1)",
+    )
+
+
+def test_policy_of_higher_precedence_overrides(given: Given, name: str) -> None:
+    given.node()
+    given.policy()
+    given.report(given.ready_agent())
+    given.wait("condition=Ready")
+    given.policy(f"{name}-canary", precedence=1)
+    given.wait("jsonpath={.status.nodes.overridden}=1")
+    assert given.conditions()["Programmed"]["reason"] == "Overridden"
+    given.kubectl("delete", "oomp", f"{name}-canary")
+    given.wait("jsonpath={.status.nodes.overridden}=0")
+    given.wait("condition=Programmed")
+
+
+def test_changed_daemon_set_is_put_back(given: Given, name: str) -> None:
+    given.policy()
+    given.wait("create", f"daemonset/oompolicy-{name}", "-n", AGENTS)
+    wanted = given.daemon_set()["spec"]["template"]["spec"]["containers"][0]["image"]
+    given.kubectl("-n", AGENTS, "set", "image", f"daemonset/oompolicy-{name}", "guard=example.com/other:1")
+    where = "{.spec.template.spec.containers[0].image}"
+    given.wait(f"jsonpath={where}={wanted}", f"daemonset/oompolicy-{name}", "-n", AGENTS)
+
+
+def test_deleted_daemon_set_is_made_again(given: Given, name: str) -> None:
+    given.policy()
+    given.wait("create", f"daemonset/oompolicy-{name}", "-n", AGENTS)
+    before = given.daemon_set()["metadata"]["uid"]
+    given.kubectl("-n", AGENTS, "delete", "daemonset", f"oompolicy-{name}")
+    given.wait("create", f"daemonset/oompolicy-{name}", "-n", AGENTS)
+    assert given.daemon_set()["metadata"]["uid"] != before
+
+
+def test_operator_keeps_nothing_in_the_policy_of_its_user(given: Given) -> None:
+    given.policy()
+    given.wait("condition=Accepted")
+    metadata = given.stored()["metadata"]
+    assert metadata.get("finalizers", []) == []
+    assert metadata.get("annotations", {}) == {}
+
+
+def test_deleting_a_policy_removes_its_agents_without_any_operator(given: Given, name: str, operator: Operator) -> None:
+    given.policy()
+    given.wait("create", f"daemonset/oompolicy-{name}", "-n", AGENTS)
+    operator.stop()
+    try:
+        given.kubectl("delete", "oomp", name, PATIENCE)
+        given.wait("delete", f"daemonset/oompolicy-{name}", "-n", AGENTS)
+    finally:
+        operator.start()
+
+
+def test_restarted_operator_writes_nothing_when_nothing_has_changed(
+    given: Given, name: str, operator: Operator
+) -> None:
+    given.node()
+    given.policy()
+    given.report(given.ready_agent())
+    given.wait("condition=Ready")
+    before = (given.stored()["metadata"]["resourceVersion"], given.daemon_set()["metadata"]["resourceVersion"])
+    operator.stop()
+    operator.start()
+    given.policy(f"{name}-later")
+    given.wait("condition=Accepted", f"oomp/{name}-later")
+    after = (given.stored()["metadata"]["resourceVersion"], given.daemon_set()["metadata"]["resourceVersion"])
+    assert after == before
+
+
+def test_newer_numbers_from_a_node_cause_no_write(given: Given, name: str) -> None:
+    given.node()
+    given.policy()
+    agent = given.ready_agent()
+    given.report(agent)
+    given.wait("condition=Ready")
+    before = given.stored()["metadata"]["resourceVersion"]
+    for margin in range(5):
+        given.report(agent, marginBytes=margin)
+    given.policy(f"{name}-later")
+    given.wait("condition=Accepted", f"oomp/{name}-later")
+    # this one counts the node too, so it was looked at after the reports
+    assert given.stored(f"{name}-later")["status"]["nodes"]["overridden"] == 1
+    assert given.stored()["metadata"]["resourceVersion"] == before
+
+
+def test_getting_ready_is_an_event_that_describe_shows(given: Given, name: str) -> None:
+    given.node()
+    given.policy()
+    given.report(given.ready_agent())
+    given.wait("condition=Ready")
+    event = f"involvedObject.name={name},reason=Ready"
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not given.kubectl("get", "events", "--field-selector", event, "-o", "name"):
+        assert time.monotonic() < deadline, "no Event"
+        time.sleep(0.2)
+    assert "1 of 1 nodes: 1 Userspace" in given.kubectl("describe", "oomp", name).rpartition("Events:")[2]
+
+
+def test_log_lines_are_json_and_name_their_policy(given: Given, name: str, operator: Operator) -> None:
+    given.policy()
+    given.wait("condition=Accepted")
+    mine = [line for line in operator.lines() if line.get("policy") == name]
+    assert {line["msg"] for line in mine} >= {"Applied DaemonSet"}
+    assert all({"ts", "level", "msg", "logger"} <= line.keys() for line in operator.lines())
+
+
+def test_agent_writes_its_own_node_and_no_other(given: Given, name: str) -> None:
+    given.node()
+    as_agent = f"--kubeconfig={given.agent_kubeconfig(name)}"
+    own, foreign = (
+        json.dumps({"apiVersion": "oompolicy.dev/v1alpha1", "kind": "OOMNode", "metadata": {"name": each}})
+        for each in (name, f"{name}-other")
+    )
+    given.kubectl(as_agent, "create", "-f", "-", input=own)
+    with pytest.raises(KubectlError, match=f'expected "{name}", found "{name}-other"'):
+        given.kubectl(as_agent, "create", "-f", "-", input=foreign)
+    given.kubectl("create", "-f", "-", input=foreign)
+    try:
+        status = ("--subresource=status", "--type=merge", "-p", '{"status": {"kills": 1}}')
+        given.kubectl(as_agent, "patch", "oomnode", name, *status)
+        with pytest.raises(KubectlError, match="its own node"):
+            given.kubectl(as_agent, "patch", "oomnode", f"{name}-other", *status)
+        with pytest.raises(KubectlError, match="its own node"):
+            given.kubectl(as_agent, "label", "oomnode", f"{name}-other", "a=b")
+        with pytest.raises(KubectlError, match="forbidden"):
+            given.kubectl(as_agent, "delete", "oomnode", f"{name}-other")
+    finally:
+        given.kubectl("delete", "oomnode", f"{name}-other")
+
+
+def test_agent_whose_token_names_no_node_writes_nothing(given: Given, name: str) -> None:
+    node = {"apiVersion": "oompolicy.dev/v1alpha1", "kind": "OOMNode", "metadata": {"name": name}}
+    with pytest.raises(KubectlError, match="its own node"):
+        given.kubectl(f"--kubeconfig={given.agent_kubeconfig()}", "create", "-f", "-", input=json.dumps(node))

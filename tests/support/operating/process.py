@@ -1,0 +1,80 @@
+"""Runs the real operator process with the rights that the chart gives it."""
+
+import json
+import subprocess
+import sys
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from demo.installation import CHART
+from lab import binaries
+from lab.control_plane import ControlPlane
+from lab.daemon import Daemon, free_port, wait_for
+
+__all__ = ["AGENTS", "NAMESPACE", "Operator", "install", "kubeconfig_of"]
+
+NAMESPACE = "oompolicy-system"
+AGENTS = "oompolicy-agents"
+PATIENCE_SECONDS = 90.0
+
+
+def install(control_plane: ControlPlane) -> None:
+    """Installs the chart without its CRDs. There is no node, so that its own operator pod never starts."""
+    where = (f"--namespace={NAMESPACE}", f"--kubeconfig={control_plane.kubeconfig}", "--create-namespace")
+    command: list[str | Path] = [binaries.helm(), "install", "oompolicy", CHART, "--set=crds.install=false", *where]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def kubeconfig_of(control_plane: ControlPlane, token: str, path: Path) -> Path:
+    """Writes a kubeconfig for whoever has `token`."""
+    config = json.loads(control_plane.kubeconfig.read_text())
+    config["users"][0]["user"] = {"token": token}
+    path.write_text(json.dumps(config))
+    return path
+
+
+@dataclass
+class Operator:
+    """The operator's process, with the settings and the service account of the installed chart."""
+
+    control_plane: ControlPlane
+    folder: Path
+    process: Daemon | None = None
+
+    def start(self) -> None:
+        """Starts the process and waits until it is healthy."""
+        self._port = free_port()
+        command: list[str | Path] = [sys.executable, "-m", "oompolicy_operator", "--config", self._config()]
+        token = self.control_plane.kubectl("-n", NAMESPACE, "create", "token", "oompolicy-operator")
+        kubeconfig = kubeconfig_of(self.control_plane, token, self.folder / "operator.kubeconfig")
+        log = self.folder / "operator.log"
+        self.process = Daemon(command, log, {"KUBECONFIG": str(kubeconfig)}, patience_seconds=30)
+        wait_for("operator healthy", self._is_healthy, daemon=self.process, patience_seconds=PATIENCE_SECONDS)
+
+    def stop(self) -> None:
+        """Ends the process as the kubelet would, and waits for it."""
+        if self.process:
+            self.process.stop()
+        self.process = None
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Its log until now."""
+        return [json.loads(line) for line in (self.folder / "operator.log").read_text().splitlines()]
+
+    def _config(self) -> Path:
+        found = ("configmap", "oompolicy-operator", "-o", r"jsonpath={.data.operator\.yaml}")
+        settings = yaml.safe_load(self.control_plane.kubectl("-n", NAMESPACE, "get", *found))
+        path = self.folder / "operator.yaml"
+        path.write_text(yaml.safe_dump(settings | {"healthPort": self._port}))
+        return path
+
+    def _is_healthy(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/healthz", timeout=5) as answer:
+                return "policiesWaiting" in json.load(answer)
+        except OSError:
+            return False
