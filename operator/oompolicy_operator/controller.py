@@ -28,7 +28,7 @@ class Controller:
     def __init__(self, cluster: Cluster, memory: Memory, agent: AgentSettings) -> None:
         self.cluster = cluster
         self.memory = memory
-        self.queue = WorkQueue(self._reconcile)
+        self.queue = WorkQueue(self.reconcile)
         self._agent = agent
         self._written: dict[str, tuple[int, OOMPolicyStatus]] = {}
 
@@ -41,7 +41,8 @@ class Controller:
         """Has all policies looked at soon."""
         self.policies_changed(self.memory.policies)
 
-    async def _reconcile(self, name: str) -> None:
+    async def reconcile(self, name: str) -> None:
+        """Makes everything about the policy with this name as it should be, once; what the queue calls."""
         stored = self.memory.policy(name)
         if stored is None:
             self._written.pop(name, None)

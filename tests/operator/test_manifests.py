@@ -1,0 +1,101 @@
+"""The DaemonSet, field by field where it matters, and as a whole beside its golden YAML.
+
+To accept a change of the whole on purpose, write `yaml.safe_dump(daemon_set_for(...))` over the file and read its diff.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from oompolicy_api.policy import OOMPolicy
+from oompolicy_operator.confinement import GUARD_CAPABILITIES
+from oompolicy_operator.manifests import daemon_set_for, daemon_set_name
+from oompolicy_operator.settings import AgentSettings
+
+GOLDEN = Path(__file__).parents[1] / "data" / "manifests"
+AGENT = AgentSettings.model_validate(
+    {
+        "namespace": "oompolicy-agents",
+        "image": "registry.example.com/oompolicy/agent:1.0.0",
+        "imagePullSecrets": [{"name": "registry"}],
+        "guard": {"resources": {"requests": {"cpu": "10m", "memory": "96Mi"}, "limits": {"memory": "96Mi"}}},
+        "sync": {"resources": {"requests": {"cpu": "10m", "memory": "192Mi"}, "limits": {"memory": "192Mi"}}},
+    }
+)
+
+
+def policy(name: str = "mixed", **spec: Any) -> OOMPolicy:  # noqa: ANN401 - any field of a spec
+    metadata = {"name": name, "uid": "6f1c2d3e-0000-4000-8000-000000000001", "generation": 3}
+    return OOMPolicy.parse({"metadata": metadata, "spec": spec})
+
+
+@pytest.mark.parametrize(
+    ("file_name", "made_for"),
+    [
+        pytest.param("everywhere.yaml", policy(), id="everywhere"),
+        pytest.param(
+            "one-pool.yaml",
+            policy(
+                nodeSelector={
+                    "matchLabels": {"pool": "mixed"},
+                    "matchExpressions": [{"key": "spot", "operator": "DoesNotExist"}],
+                }
+            ),
+            id="one-pool",
+        ),
+    ],
+)
+def test_whole_manifest_is_the_golden_one(file_name: str, made_for: OOMPolicy) -> None:
+    assert daemon_set_for(made_for, AGENT) == yaml.safe_load((GOLDEN / file_name).read_text())
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        pytest.param("mixed", "oompolicy-mixed", id="short"),
+        pytest.param("a" * 53, "oompolicy-" + "a" * 53, id="just-fits"),
+        pytest.param("a" * 54, "oompolicy-" + "a" * 44 + "-a3f01b69", id="too-long"),
+        pytest.param("a" * 43 + "." + "b" * 19, "oompolicy-" + "a" * 43 + "-52114fbf", id="cut-at-a-dot"),
+    ],
+)
+def test_name_is_a_label_and_never_changes_with_a_release(name: str, expected: str) -> None:
+    assert daemon_set_name(name) == expected
+    assert len(expected) <= 63
+
+
+def test_long_names_that_begin_alike_do_not_collide() -> None:
+    assert daemon_set_name("a" * 62 + "b") != daemon_set_name("a" * 62 + "c")
+
+
+def containers() -> dict[str, dict[str, Any]]:
+    return {each["name"]: each for each in daemon_set_for(policy(), AGENT)["spec"]["template"]["spec"]["containers"]}
+
+
+def test_guard_has_no_token_and_sync_no_way_to_the_host() -> None:
+    mounts = {name: {mount["name"] for mount in each["volumeMounts"]} for name, each in containers().items()}
+    assert mounts == {"guard": {"cgroup", "state"}, "sync": {"inbox", "outbox", "token"}}
+
+
+def test_guard_is_not_privileged_and_every_capability_has_a_reason() -> None:
+    context = containers()["guard"]["securityContext"]
+    assert (context["privileged"], context["allowPrivilegeEscalation"]) == (False, False)
+    assert context["capabilities"] == {"drop": ["ALL"], "add": list(GUARD_CAPABILITIES)}
+    assert all(GUARD_CAPABILITIES.values())
+
+
+def test_sync_reads_the_outbox_and_writes_the_inbox() -> None:
+    mounts = {each["name"]: each for each in containers()["sync"]["volumeMounts"]}
+    assert mounts["outbox"]["readOnly"] is True
+    assert "readOnly" not in mounts["inbox"]
+
+
+def test_guard_runs_in_the_group_of_sync_which_may_then_write_its_inbox() -> None:
+    contexts = {name: each["securityContext"] for name, each in containers().items()}
+    assert contexts["guard"]["runAsGroup"] == contexts["sync"]["runAsGroup"] == contexts["sync"]["runAsUser"]
+
+
+def test_without_pull_secrets_there_is_no_such_field() -> None:
+    plain = AgentSettings(namespace="a", image="i")
+    assert "imagePullSecrets" not in daemon_set_for(policy(), plain)["spec"]["template"]["spec"]

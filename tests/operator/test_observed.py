@@ -1,0 +1,53 @@
+"""What is kept of pods and OOMNodes."""
+
+from typing import Any
+
+import pytest
+
+from oompolicy_operator.observed import NodeReport, ReadyAgent, ready_agent, report
+
+
+def pod(ready: str = "True", node: str | None = "n1") -> dict[str, Any]:
+    conditions = [{"type": "Initialized", "status": "True"}, {"type": "Ready", "status": ready}]
+    return {"metadata": {"uid": "u"}, "spec": {"nodeName": node} if node else {}, "status": {"conditions": conditions}}
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        pytest.param(pod(), ReadyAgent("u", "n1"), id="ready"),
+        pytest.param(pod("False"), None, id="not-ready"),
+        pytest.param(pod("Unknown"), None, id="node-is-lost"),
+        pytest.param(pod(node=None), None, id="not-placed"),
+        pytest.param({"metadata": {"uid": "u"}, "spec": {"nodeName": "n1"}}, None, id="no-status-yet"),
+    ],
+)
+def test_agent_counts_when_it_is_ready(body: dict[str, Any], found: ReadyAgent | None) -> None:
+    assert ready_agent(body) == found
+
+
+def node(**status: Any) -> dict[str, Any]:  # noqa: ANN401 - any field of a status
+    return {"metadata": {"name": "n1"}, "status": status}
+
+
+def test_report_keeps_who_reports_and_what_is_applied() -> None:
+    policies = [{"name": "mixed", "uid": "u", "generation": 3, "mode": "Enforce"}]
+    found = report(node(agentPodUID="p", policies=policies, backend="Userspace", kills=9, marginBytes=1))
+    assert found == NodeReport("p", (("u", 3),), "Userspace", "")
+
+
+def test_report_of_a_node_where_nothing_works_says_why() -> None:
+    reasons = [
+        {"backend": "KernelHook", "reason": "NotBuiltIn", "message": "..."},
+        {"backend": "Userspace", "reason": "NoPSI", "message": "..."},
+    ]
+    assert report(node(backend="Off", reasons=reasons)) == NodeReport(None, (), "Off", "NoPSI")
+    assert report(node(backend="KernelHook", reasons=reasons)) == NodeReport(None, (), "KernelHook", "")
+
+
+def test_newer_numbers_make_no_newer_report() -> None:
+    assert report(node(kills=1, marginBytes=5)) == report(node(kills=2, marginBytes=6))
+
+
+def test_report_that_cannot_be_read_is_none() -> None:
+    assert report(node(policies="all")) is None
