@@ -10,6 +10,9 @@ __all__ = ["Authority"]
 
 _LIFETIME = ["-days", "30"]
 _KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+# Python 3.13 and newer refuse an authority that does not say what its key is for.
+_MAY_SIGN = ["-addext", "keyUsage=critical,keyCertSign,cRLSign,digitalSignature"]
+_MAY_SERVE = ["-addext", "basicConstraints=critical,CA:FALSE", "-addext", "extendedKeyUsage=serverAuth,clientAuth"]
 
 
 class Authority:
@@ -19,7 +22,7 @@ class Authority:
         self.folder = folder
         self.certificate = folder / "ca.crt"
         self.key = folder / "ca.key"
-        _openssl("req", "-x509", *_KEY, *_LIFETIME, "-subj", "/CN=lab", "-keyout", self.key, "-out", self.certificate)
+        _certify("/CN=lab", self.certificate, self.key, *_MAY_SIGN)
 
     def issue(
         self, name: str, subject: str, *, addresses: Sequence[str] = (), names: Sequence[str] = ()
@@ -32,27 +35,11 @@ class Authority:
         subjects = [f"IP:{address}" for address in addresses] + [f"DNS:{dns}" for dns in names]
         extension = ["-addext", "subjectAltName=" + ",".join(subjects)] if subjects else []
         signer: list[str | Path] = ["-CA", self.certificate, "-CAkey", self.key]
-        _openssl(
-            "req",
-            "-x509",
-            *_KEY,
-            *_LIFETIME,
-            *signer,
-            "-subj",
-            subject,
-            *extension,
-            *_USAGE,
-            "-keyout",
-            key,
-            "-out",
-            certificate,
-        )
+        _certify(subject, certificate, key, *signer, *extension, *_MAY_SERVE)
         return certificate, key
 
 
-_USAGE = ["-addext", "basicConstraints=critical,CA:FALSE", "-addext", "extendedKeyUsage=serverAuth,clientAuth"]
-
-
-def _openssl(*arguments: str | Path) -> None:
+def _certify(subject: str, certificate: Path, key: Path, *options: str | Path) -> None:
     openssl = tools.require("openssl", package="openssl")
-    subprocess.run([openssl, *arguments], check=True, capture_output=True)
+    output: list[str | Path] = ["-subj", subject, "-keyout", key, "-out", certificate]
+    subprocess.run([openssl, "req", "-x509", *_KEY, *_LIFETIME, *options, *output], check=True, capture_output=True)
