@@ -37,6 +37,3 @@ BACKEND_OFF: Final = "BackendOff"
 
 MODE_OFF: Final = "ModeOff"
 """Ready=False: the policy is in force and its mode is Off, so nothing is killed and nobody protected."""
-
-AGENTS_APPLIED: Final = "AgentsApplied"
-"""Event: the DaemonSet was made, or changed back to what it should be."""

@@ -13,7 +13,7 @@ import pytest
 
 from lab.control_plane import ControlPlane, KubectlError
 from operating.given import PATIENCE, Given
-from operating.process import AGENTS, Operator, install
+from operating.process import AGENTS, Operator, helm
 
 pytestmark = pytest.mark.cluster
 
@@ -22,7 +22,7 @@ PATIENCE_SECONDS = 90.0
 
 @pytest.fixture(scope="module")
 def operator(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
-    install(control_plane)
+    helm(control_plane, "install", "--set=crds.install=false")  # the CRDs are there already
     running = Operator(control_plane, tmp_path_factory.mktemp("operator"))
     running.start()
     yield running
@@ -228,3 +228,17 @@ def test_agent_whose_token_names_no_node_writes_nothing(given: Given, name: str)
     node = {"apiVersion": "oompolicy.dev/v1alpha1", "kind": "OOMNode", "metadata": {"name": name}}
     with pytest.raises(KubectlError, match="its own node"):
         given.kubectl(f"--kubeconfig={given.agent_kubeconfig()}", "create", "-f", "-", input=json.dumps(node))
+
+
+def test_agent_that_was_given_every_right_still_touches_no_other_node(given: Given, name: str) -> None:
+    given.node()
+    account = f"--serviceaccount={AGENTS}:oompolicy-agent"
+    other = {"apiVersion": "oompolicy.dev/v1alpha1", "kind": "OOMNode", "metadata": {"name": f"{name}-other"}}
+    given.kubectl("create", "-f", "-", input=json.dumps(other))
+    given.kubectl("create", "clusterrolebinding", name, "--clusterrole=cluster-admin", account)
+    try:
+        with pytest.raises(KubectlError, match="its own node"):
+            given.kubectl(f"--kubeconfig={given.agent_kubeconfig(name)}", "delete", "oomnode", f"{name}-other")
+    finally:
+        given.kubectl("delete", "clusterrolebinding", name)
+        given.kubectl("delete", "oomnode", f"{name}-other")

@@ -15,18 +15,26 @@ from lab import binaries
 from lab.control_plane import ControlPlane
 from lab.daemon import Daemon, free_port, wait_for
 
-__all__ = ["AGENTS", "NAMESPACE", "Operator", "install", "kubeconfig_of"]
+__all__ = ["AGENTS", "NAMESPACE", "Operator", "helm", "kubeconfig_of"]
 
 NAMESPACE = "oompolicy-system"
 AGENTS = "oompolicy-agents"
 PATIENCE_SECONDS = 90.0
 
 
-def install(control_plane: ControlPlane) -> None:
-    """Installs the chart without its CRDs. There is no node, so that its own operator pod never starts."""
-    where = (f"--namespace={NAMESPACE}", f"--kubeconfig={control_plane.kubeconfig}", "--create-namespace")
-    command: list[str | Path] = [binaries.helm(), "install", "oompolicy", CHART, "--set=crds.install=false", *where]
-    subprocess.run(command, check=True, capture_output=True)
+def helm(control_plane: ControlPlane, action: str, *options: str) -> str:
+    """Runs `helm ACTION oompolicy` without waiting for pods, which no node would run; returns what it prints.
+
+    Raises:
+        RuntimeError: helm failed; the message is what it said.
+    """
+    where = (f"--namespace={NAMESPACE}", f"--kubeconfig={control_plane.kubeconfig}")
+    chart = () if action == "uninstall" else (CHART, "--create-namespace")
+    command: list[str | Path] = [binaries.helm(), action, "oompolicy", *chart, *where, *options]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise RuntimeError(f"helm {action}: {result.stderr.strip()}")
+    return result.stdout
 
 
 def kubeconfig_of(control_plane: ControlPlane, token: str, path: Path) -> Path:

@@ -1,0 +1,173 @@
+"""What the chart renders and refuses. That it installs is shown on a real control plane, in tests/cluster."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lab import binaries
+from oompolicy_operator.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "charts" / "oompolicy"
+CRDS = sorted((ROOT / "crds").glob("*.yaml"))
+
+Object = dict[str, Any]
+
+
+def helm(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([binaries.helm(), *arguments], capture_output=True, text=True, check=False)
+
+
+def rendered(*values: str) -> list[Object]:
+    chosen = [f"--set={value}" for value in values]
+    result = helm("template", "oompolicy", CHART, "--namespace=oompolicy-system", *chosen)
+    assert result.returncode == 0, result.stderr
+    return [found for found in yaml.safe_load_all(result.stdout) if found]
+
+
+def one(objects: list[Object], kind: str, name: str) -> Object:
+    found = [each for each in objects if each["kind"] == kind and each["metadata"]["name"] == name]
+    assert len(found) == 1, [(each["kind"], each["metadata"]["name"]) for each in objects]
+    return found[0]
+
+
+def crds(objects: list[Object]) -> dict[str, Object]:
+    return {each["metadata"]["name"]: each for each in objects if each["kind"] == "CustomResourceDefinition"}
+
+
+def test_chart_has_nothing_that_lint_warns_of() -> None:
+    result = helm("lint", "--strict", CHART)
+    assert result.returncode == 0, result.stdout
+    assert "[WARNING]" not in result.stdout
+
+
+@pytest.mark.parametrize("path", CRDS, ids=lambda path: path.name)
+def test_chart_carries_the_canonical_crd_byte_for_byte(path: Path) -> None:
+    copy = CHART / "files" / "crds" / path.name
+    assert copy.read_bytes() == path.read_bytes(), f"cp {path} {copy}"
+
+
+def test_rendered_crds_say_what_the_canonical_ones_say() -> None:
+    canonical = {each["metadata"]["name"]: each["spec"] for each in map(yaml.safe_load, (p.read_text() for p in CRDS))}
+    assert {name: each["spec"] for name, each in crds(rendered()).items()} == canonical
+
+
+def test_crds_outlive_the_release_unless_told_otherwise() -> None:
+    policy = "helm.sh/resource-policy"
+    assert all(each["metadata"]["annotations"][policy] == "keep" for each in crds(rendered()).values())
+    assert all("annotations" not in each["metadata"] for each in crds(rendered("crds.keep=false")).values())
+
+
+def test_crds_can_be_left_to_somebody_else() -> None:
+    assert crds(rendered("crds.install=false")) == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "field"),
+    [
+        pytest.param("operator.replicas=2", "replicas", id="unknown-in-a-section"),
+        pytest.param("agents.namespace=a", "agents", id="unknown-section"),
+        pytest.param("agent.image.repo=a", "repo", id="unknown-in-an-image"),
+        pytest.param("agent.guard.securityContext.privileged=true", "securityContext", id="widened-privileges"),
+        pytest.param("agent.guard.resources.limit.memory=1Gi", "limit", id="misspelt-limits"),
+        pytest.param("operator.logLevel=Loud", "logLevel", id="unknown-level"),
+        pytest.param("agent.image.pullPolicy=Sometimes", "pullPolicy", id="unknown-pull-policy"),
+        pytest.param("agent.stateDirectory=var/lib", "stateDirectory", id="path-is-not-absolute"),
+        pytest.param("agent.namespace=Agents", "namespace", id="no-name-of-a-namespace"),
+        pytest.param("crds.install=maybe", "install", id="no-boolean"),
+    ],
+)
+def test_wrong_value_is_refused_by_its_name(value: str, field: str) -> None:
+    result = helm("template", "oompolicy", CHART, f"--set={value}")
+    assert result.returncode != 0
+    assert field in result.stderr
+
+
+def settings(tmp_path: Path, *values: str) -> Settings:
+    path = tmp_path / "operator.yaml"
+    path.write_text(one(rendered(*values), "ConfigMap", "oompolicy-operator")["data"]["operator.yaml"])
+    return Settings.load(path)
+
+
+def test_operator_understands_the_settings_of_the_chart(tmp_path: Path) -> None:
+    found = settings(tmp_path)
+    assert found.agent.namespace == "oompolicy-agents"
+    assert found.agent.guard.resources["limits"]["memory"] == found.agent.guard.resources["requests"]["memory"]
+
+
+def test_every_value_of_the_agents_reaches_the_operator(tmp_path: Path) -> None:
+    found = settings(
+        tmp_path,
+        "agent.namespace=elsewhere",
+        "agent.image.repository=registry/agent",
+        "agent.image.tag=v2",
+        "agent.image.pullPolicy=Never",
+        "agent.stateDirectory=/srv/oompolicy",
+        "agent.sync.resources.limits.memory=1Gi",
+        "imagePullSecrets[0].name=registry",
+        "operator.logLevel=Debug",
+    )
+    assert (found.agent.namespace, found.agent.image) == ("elsewhere", "registry/agent:v2")
+    assert (found.agent.image_pull_policy, found.agent.state_directory) == ("Never", "/srv/oompolicy")
+    assert found.agent.sync.resources["limits"] == {"memory": "1Gi"}
+    assert [each.name for each in found.agent.image_pull_secrets] == ["registry"]
+    assert found.log_level == "Debug"
+
+
+def test_new_settings_make_a_new_pod() -> None:
+    def checksum(*values: str) -> str:
+        template = one(rendered(*values), "Deployment", "oompolicy-operator")["spec"]["template"]
+        return str(template["metadata"]["annotations"]["checksum/config"])
+
+    assert checksum() != checksum("agent.image.tag=v2")
+    assert checksum() == checksum("operator.nodeSelector.pool=infra")
+
+
+def test_never_two_operators_at_a_time() -> None:
+    spec = one(rendered(), "Deployment", "oompolicy-operator")["spec"]
+    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+
+
+def rules(kind: str, name: str) -> set[tuple[str, str, str]]:
+    return {
+        (group, resource, verb)
+        for rule in one(rendered(), kind, name)["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+def watched(group: str, *resources: str) -> set[tuple[str, str, str]]:
+    return {(group, resource, verb) for resource in resources for verb in ("get", "list", "watch")}
+
+
+def test_operator_may_do_what_it_does_and_no_more() -> None:
+    own = "oompolicy.dev"
+    cluster = watched(own, "oompolicies", "oomnodes") | watched("", "nodes") | {(own, "oompolicies/status", "patch")}
+    assert rules("ClusterRole", "oompolicy-operator") == cluster
+    daemon_sets = watched("apps", "daemonsets") | {("apps", "daemonsets", verb) for verb in ("create", "patch")}
+    assert rules("Role", "oompolicy-operator") == daemon_sets | watched("", "pods")
+    assert rules("Role", "oompolicy-operator-events") == {("", "events", "create")}
+
+
+def test_agent_may_do_what_it_does_and_no_more() -> None:
+    own = "oompolicy.dev"
+    writes = {(own, each, verb) for each in ("oomnodes", "oomnodes/status") for verb in ("create", "update", "patch")}
+    reads = watched("", "pods", "namespaces", "nodes") | watched(own, "oompolicies")
+    reads |= {(own, "oomnodes", "get"), (own, "oomnodes/status", "get"), ("", "nodes/configz", "get")}
+    assert rules("ClusterRole", "oompolicy-agent") == reads | writes | {("", "events", v) for v in ("create", "patch")}
+
+
+def test_agents_live_in_a_namespace_of_their_own_that_admits_them() -> None:
+    labels = one(rendered("agent.namespace=elsewhere"), "Namespace", "elsewhere")["metadata"]["labels"]
+    assert labels["pod-security.kubernetes.io/enforce"] == "privileged"
+
+
+def test_admission_policy_speaks_of_the_agents_account_wherever_it_lives() -> None:
+    policy = one(rendered("agent.namespace=elsewhere"), "ValidatingAdmissionPolicy", "oompolicy-agent-own-node")
+    assert "system:serviceaccount:elsewhere:oompolicy-agent" in json.dumps(policy["spec"]["matchConditions"])
