@@ -2,8 +2,8 @@
 
 Kubelet has two cgroup drivers, and puts Guaranteed pods directly under the top, the others under their QoS class:
 
-    cgroupfs  /kubepods/burstable/pod<uid>/<id>
-    systemd   /kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod<uid with _>.slice/cri-containerd-<id>.scope
+    cgroupfs /kubepods/burstable/pod<uid>/<id>
+    systemd  /kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod<uid with _>.slice/cri-containerd-<id>.scope
 
 A kubelet with a cgroup root of its own (kind) has the same below `/kubelet` or `/kubelet.slice/kubelet-`.
 """

@@ -29,6 +29,7 @@ class Loop:
         self._reporter = Reporter(parts)
         self._support: Support | None = None
         self._obstacle: Reason | None = None
+        self._has_said_backend = False
         self._node = Watch(NODE, parts.settings.limits)
         self._pods: Watch | None = None
         self._backoff = FIRST_BACKOFF
@@ -96,13 +97,18 @@ class Loop:
         if self._support is None or not self._support.is_final:
             self._support = probe(self._parts.settings.cgroup_root, self._parts.settings.proc)
         obstacle = self._support.obstacle or _unwanted(policy)
-        if obstacle != self._obstacle and obstacle:
-            self._parts.log.warning("Backend is Off", reason=obstacle.reason, err=obstacle.message)
-        elif obstacle != self._obstacle:
-            self._parts.log.info("Backend is Userspace")
+        if obstacle != self._obstacle or not self._has_said_backend:
+            self._say_backend(obstacle)
         self._obstacle = obstacle
         self._arm(NODE, f"{self._parts.settings.proc}/pressure/memory")
         return obstacle
+
+    def _say_backend(self, obstacle: Reason | None) -> None:
+        self._has_said_backend = True
+        if obstacle:
+            self._parts.log.warning("Backend is Off", reason=obstacle.reason, err=obstacle.message)
+        else:
+            self._parts.log.info("Backend is Userspace")
 
     def _adopt_tree(self) -> None:
         """Follows what holds all pods, wherever it is now."""

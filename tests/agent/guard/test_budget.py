@@ -1,0 +1,38 @@
+"""How often the guard may kill."""
+
+import pytest
+
+from oompolicy_agent.guard.budget import Budget
+from oompolicy_agent.guard.settings import Limits
+
+THRESHOLD = 200
+
+
+def budget(*kills: float) -> Budget:
+    spent = Budget(Limits(cooldown_seconds=5, maximum_kills=3, budget_seconds=300))
+    for kill in kills:
+        spent.spend(kill)
+    return spent
+
+
+@pytest.mark.parametrize(
+    ("kills", "now", "room", "may"),
+    [
+        pytest.param((), 0.0, 90, True, id="the-first"),
+        pytest.param((10.0,), 10.3, 90, False, id="S16-before-the-cooldown"),
+        pytest.param((10.0,), 10.3, 49, True, id="S16-before-it-but-below-a-quarter"),
+        pytest.param((10.0,), 10.3, 50, False, id="S16-at-a-quarter"),
+        pytest.param((10.0,), 15.0, 90, True, id="after-the-cooldown"),
+        pytest.param((10.0, 20.0, 30.0), 40.0, 90, False, id="S25-spent"),
+        pytest.param((10.0, 20.0, 30.0), 310.0, 90, True, id="the-first-has-left-the-window"),
+        pytest.param((10.0, 20.0, 30.0), 40.0, 49, True, id="spent-but-below-a-quarter"),
+        pytest.param((-500.0, -400.0, -300.0, 0.0), 10.0, 90, True, id="long-ago-does-not-count"),
+    ],
+)
+def test_may_kill(kills: tuple[float, ...], now: float, room: int, may: bool) -> None:
+    assert (budget(*kills).objection(now, room, THRESHOLD) is None) == may
+
+
+def test_says_why_not() -> None:
+    assert "less than 5 s ago" in (budget(1.0).objection(2.0, 90, THRESHOLD) or "")
+    assert "3 kills in 300 s" in (budget(1.0, 2.0, 3.0).objection(9.0, 90, THRESHOLD) or "")
