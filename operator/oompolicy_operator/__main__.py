@@ -11,9 +11,8 @@ import kopf
 
 from oompolicy_operator import logs
 from oompolicy_operator.cluster import connect
-from oompolicy_operator.errors import SettingsError
 from oompolicy_operator.handlers import Handlers
-from oompolicy_operator.settings import Settings
+from oompolicy_operator.settings import Settings, SettingsError
 
 __all__ = ["main"]
 

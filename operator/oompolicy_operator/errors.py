@@ -1,15 +1,11 @@
-"""What can go wrong in the operator; the type says what happens next: try again soon, later, or not at all."""
+"""What the API server may answer instead of doing what it was asked; the type says when to try again."""
 
 import kopf
 
-__all__ = ["ApiRefusedError", "ApiUnavailableError", "SettingsError"]
+__all__ = ["ApiRefusedError", "ApiUnavailableError"]
 
 _REFUSED_AGAIN_SECONDS = 60.0
 """What was refused stays refused until somebody changes something, an RBAC rule or a quota, that we do not watch."""
-
-
-class SettingsError(Exception):
-    """The configuration file cannot be used; the message names the field."""
 
 
 class ApiUnavailableError(kopf.TemporaryError):

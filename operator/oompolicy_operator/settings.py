@@ -7,9 +7,11 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
-from oompolicy_operator.errors import SettingsError
+__all__ = ["AgentSettings", "ContainerSettings", "PullSecret", "Settings", "SettingsError"]
 
-__all__ = ["AgentSettings", "ContainerSettings", "PullSecret", "Settings"]
+
+class SettingsError(Exception):
+    """The file cannot be used; the message names the field."""
 
 
 class _Strict(BaseModel):

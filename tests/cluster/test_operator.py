@@ -163,6 +163,15 @@ def test_restarted_operator_writes_nothing_when_nothing_has_changed(
     assert after == before
 
 
+def test_operator_outlives_an_absent_api_server(given: Given, name: str, control_plane: ControlPlane) -> None:
+    given.policy()
+    given.wait("condition=Accepted")
+    control_plane.stop_api_server()
+    control_plane.start_api_server()
+    given.kubectl("-n", AGENTS, "delete", "daemonset", f"oompolicy-{name}")
+    given.wait("create", f"daemonset/oompolicy-{name}", "-n", AGENTS)
+
+
 def test_newer_numbers_from_a_node_cause_no_write(given: Given, name: str) -> None:
     given.node()
     given.policy()

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from oompolicy_operator.__main__ import BAD_USAGE, main
-from oompolicy_operator.errors import SettingsError
-from oompolicy_operator.settings import Settings
+from oompolicy_operator.settings import Settings, SettingsError
 
 AGENT = "agent: {namespace: agents, image: registry/agent:1}"
 
