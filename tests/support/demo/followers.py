@@ -1,5 +1,6 @@
 """Prints what `kubectl` says as it says it: a followed log, or a watch."""
 
+import json
 import subprocess
 import threading
 from types import TracebackType
@@ -9,6 +10,29 @@ from lab import report
 from lab.control_plane import ControlPlane
 
 __all__ = ["Follower"]
+
+
+_SHOWN = (
+    "pod",
+    "priority",
+    "rule",
+    "reason",
+    "marginBytes",
+    "thresholdBytes",
+    "freedBytes",
+    "milliseconds",
+    "why",
+    "err",
+)
+
+
+def _readable(line: str) -> str:
+    """A line as it is; of a JSON log line the message and the keys that tell about a decision."""
+    if not line.startswith("{"):
+        return line
+    record = json.loads(line)
+    details = " ".join(f"{key}={json.dumps(record[key])}" for key in _SHOWN if key in record)
+    return f"{report.bold(record['message'])} {details}"
 
 
 class Follower:
@@ -42,5 +66,5 @@ class Follower:
         last = ""
         for line in lines:
             if line != last:
-                report.note(f"{report.dim(self._title)} {line.rstrip()}")
+                report.note(f"{report.dim(self._title)} {_readable(line.rstrip())}")
             last = line

@@ -10,7 +10,7 @@ from demo.followers import Follower
 from demo.installation import manifest
 from demo.verdict import Outcome, outcome_of, wrong
 from lab import report
-from lab.control_plane import ControlPlane
+from lab.control_plane import ControlPlane, KubectlError
 from lab.node import Node
 
 __all__ = ["Ending", "play", "settled_faults", "start_product", "wait_until"]
@@ -66,11 +66,19 @@ def play(control_plane: ControlPlane, ending: Ending) -> None:
     """
     report.note("$ kubectl apply -f workloads.yaml")
     control_plane.kubectl("apply", "-f", "-", input=manifest("workloads.yaml"))
-    control_plane.kubectl("-n", "shop", "wait", "--for=condition=Ready", "pod/shop-db", "pod/batch", "--timeout=300s")
+    wait_until("shop-db holds its memory", lambda: _says_holding(control_plane, "shop-db"))
+    wait_until("batch holds its memory", lambda: _says_holding(control_plane, "batch"))
     report.note("shop-db and batch hold their memory; hog starts to grow")
     with _told(control_plane):
         control_plane.kubectl("apply", "-f", "-", input=manifest("hog.yaml"))
         wait_until("hog is dead", lambda: _is_dead("hog", ending))
+
+
+def _says_holding(control_plane: ControlPlane, name: str) -> bool:
+    try:
+        return "holding" in control_plane.kubectl("-n", "shop", "logs", name)
+    except KubectlError:  # its container has not started yet
+        return False
 
 
 def _is_dead(name: str, ending: Ending) -> bool:
