@@ -27,18 +27,19 @@ class History:
 
 def recall(lines: Iterable[bytes]) -> History:
     """Reads journal lines, oldest first; lines that are no records (a crash cut one short) are passed over."""
-    opened: dict[object, Document] = {}
-    kill_times: dict[object, float] = {}
+    opened: dict[str, Document] = {}
+    kill_times: dict[str, float] = {}
     last = None
     for record in filter(None, map(_record, lines)):
+        name = str(record.get("id"))
         if record.get("phase") == "Decided":
-            opened[record.get("id")] = record
+            opened[name] = record
         elif record.get("phase") == "Finished":
-            opened.pop(record.get("id"), None)
+            opened.pop(name, None)
             last = record
         time = parse(record.get("time"))
         if time is not None and (record.get("outcome") in KILLS or record.get("phase") == "Decided"):
-            kill_times[record.get("id")] = time
+            kill_times[name] = time
     return History(tuple(opened.values()), tuple(sorted(kill_times.values())), last)
 
 

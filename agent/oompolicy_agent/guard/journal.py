@@ -57,6 +57,7 @@ class Journal:
     def _open(self) -> int:
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
         descriptor = os.open(NAME, flags, 0o644, dir_fd=self._directory)
+        os.fchmod(descriptor, 0o644)  # whatever our umask is, sync must be able to read it
         size = os.fstat(descriptor).st_size
         if size and os.pread(descriptor, 1, size - 1) != b"\n":  # a crash cut the last record short
             append(descriptor, b"\n")

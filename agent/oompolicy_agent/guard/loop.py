@@ -62,9 +62,9 @@ class Loop:
         reading = parts.gauges.read(self._pods.domain if self._pods else None, parts.census.may_swap)
         self._count_kernel_kills(reading)
         shortages = self._see(reading)
-        self._look_after_victim()
+        had_victim = self._look_after_victim()
         policy = parts.inbox.targets.policy
-        if policy and obstacle is None:
+        if policy and obstacle is None and not had_victim:  # what was measured before its end says nothing after it
             for shortage in shortages[:1]:
                 parts.enforcer.act(shortage, parts.inbox.targets, policy)
         if not shortages:
@@ -149,11 +149,14 @@ class Loop:
             seen.insert(0, self._pods.see(reading.pods, None, self._kill_to_free))
         return [shortage for shortage in seen if shortage]
 
-    def _look_after_victim(self) -> None:
+    def _look_after_victim(self) -> bool:
+        """Whether there is or was one in this pass."""
         enforcer = self._parts.enforcer
         watch = self._pods if self._pods and enforcer.domain == self._pods.domain else self._node
-        if enforcer.execution and watch.sample:
-            enforcer.look(watch.sample.margin)
+        if enforcer.execution is None or watch.sample is None:
+            return False
+        enforcer.look(watch.sample.margin)
+        return True
 
     def _rest(self) -> None:
         """What has time until nothing is short."""

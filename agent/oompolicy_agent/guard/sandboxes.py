@@ -57,4 +57,4 @@ def _role(bundle: object) -> str | None:
     annotations = bundle.get("annotations") if isinstance(bundle, dict) else None
     if not isinstance(annotations, dict):
         return None
-    return next((role for name in ANNOTATIONS if (role := annotations.get(name)) in {CONTAINER, SANDBOX}), None)
+    return next((role for name in ANNOTATIONS if (role := annotations.get(name)) in (CONTAINER, SANDBOX)), None)

@@ -1,0 +1,313 @@
+"""The whole guard on a host made of files, with real processes to kill: what it does pass by pass."""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from guard_host import FakeHost
+from oompolicy_agent.guard.log import Log
+from oompolicy_agent.guard.loop import Loop
+from oompolicy_agent.guard.parts import Parts, assemble, open_folders
+from oompolicy_agent.guard.settings import Limits, Settings
+
+POLICY = {"name": "mixed", "uid": "6f1c", "generation": 3, "mode": "Enforce", "defaultPriority": 500}
+SHORT = 50
+"""MiB available of 2000: far below half the threshold and above a quarter."""
+
+
+class Node:
+    """A guard over two pods, `low` and `high`, whose processes sleep."""
+
+    def __init__(self, folder: Path, **limits: float) -> None:
+        self.host = FakeHost(folder)
+        self.settings = Settings(
+            state_directory=str(self.host.state),
+            cgroup_root=str(self.host.cgroups),
+            proc=str(self.host.proc),
+            host_root=str(self.host.root),
+            limits=Limits(**limits),  # type: ignore[arg-type]  # numbers, by name
+        )
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        for pod in ("low", "high"):
+            self.run(pod)
+        self.start_guard()
+
+    def run(self, pod: str, current: int = 300) -> None:
+        """Starts a pod with one container; `current` in MiB."""
+        self.processes[pod] = subprocess.Popen(["sleep", "infinity"])
+        self.host.memcg(f"/kubepods/pod{pod}/{pod}-main", current=current, pids=(self.processes[pod].pid,))
+        self.host.memcg("/kubepods")
+        self.host.memcg(f"/kubepods/pod{pod}", current=current)
+
+    def start_guard(self) -> None:
+        """Puts a guard on the host that takes over from the one before."""
+        self.parts = self._assemble()
+        self.parts.ledger.adopt()
+        self.loop = Loop(self.parts)
+
+    def _assemble(self) -> Parts:
+        wake, _ = os.pipe()
+        return assemble(self.settings, Log(), open_folders(self.settings), wake)
+
+    def tell(self, **policy: object) -> None:
+        """Writes targets.json, as sync does; `policy` changes fields of the policy."""
+        pods = [
+            {
+                "uid": name,
+                "namespace": "shop",
+                "name": name,
+                "priority": priority,
+                "rule": name,
+                "source": "Rule",
+                "containers": [{"name": "main", "id": f"{name}-main"}],
+            }
+            for name, priority in (("low", 10), ("high", 900))
+        ]
+        text = json.dumps({"formatVersion": 1, "policy": POLICY | policy, "pods": pods})
+        new = self.host.state / "inbox/new"
+        new.write_text(text)
+        new.replace(self.host.state / "inbox/targets.json")
+
+    def died(self, pod: str) -> bool:
+        """Whether it was killed; then its memcg is as the kernel leaves it."""
+        try:
+            ended = self.processes[pod].wait(0.5)
+        except subprocess.TimeoutExpired:
+            return False
+        assert ended == -signal.SIGKILL
+        self.host.memcg(f"/kubepods/pod{pod}/{pod}-main")
+        self.host.memcg(f"/kubepods/pod{pod}")
+        return True
+
+    def journal(self) -> list[dict[str, Any]]:
+        """All records, oldest first."""
+        return [json.loads(line) for line in (self.host.state / "outbox/decisions.jsonl").read_text().splitlines()]
+
+    def status(self) -> dict[str, Any]:
+        """What the guard says about itself."""
+        status: dict[str, Any] = json.loads((self.host.state / "outbox/guard-status.json").read_text())
+        return status
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Node]:
+    node = Node(tmp_path, cooldown_seconds=0)
+    yield node
+    for process in node.processes.values():
+        process.kill()
+        process.wait()
+
+
+def test_kills_nobody_while_there_is_memory(node: Node) -> None:
+    node.tell()
+    assert node.loop.step() > 0.01
+    assert not node.died("low")
+    assert node.journal() == []
+
+
+def test_kills_the_least_important_and_waits_until_its_memory_is_back(node: Node) -> None:
+    node.tell()
+    node.host.meminfo(available=SHORT)
+    node.loop.step()
+    assert node.died("low")
+    node.host.meminfo(available=SHORT + 300)
+    node.loop.step()
+    node.loop.step()
+    assert not node.died("high")
+    decided, finished = node.journal()
+    assert (decided["phase"], decided["outcome"]) == ("Decided", "Pending")
+    assert (finished["phase"], finished["outcome"], finished["id"]) == ("Finished", "Killed", decided["id"])
+
+
+def test_the_record_says_all_that_the_next_part_needs(node: Node) -> None:
+    node.tell()
+    node.host.meminfo(available=SHORT)
+    node.loop.step()
+    assert node.died("low")
+    node.loop.step()
+    record = node.journal()[-1]
+    victim = record["victim"]
+    assert record["domain"] == "/"
+    assert record["policy"] == {"name": "mixed", "uid": "6f1c", "generation": 3}
+    assert record["trigger"]["reason"] == "MarginExhausted"
+    assert record["trigger"]["marginBytes"] == SHORT << 20
+    assert (victim["namespace"], victim["pod"], victim["container"]) == ("shop", "low", "main")
+    assert (victim["priority"], victim["unit"], victim["usageBytes"]) == (10, "Container", 300 << 20)
+    assert [layer["parent"] for layer in record["layers"]] == ["/", "/kubepods", "/kubepods/podlow"]
+    assert record["layers"][1]["decidedBy"] == "Priority"
+    assert (record["tasksSignalled"], record["freedBytes"]) == (1, 300 << 20)
+    assert record["milliseconds"]["signalToFreed"] >= record["milliseconds"]["signalToEmpty"] >= 0
+
+
+def test_one_at_a_time_in_the_order_of_the_policy(node: Node) -> None:
+    node.tell()
+    node.host.meminfo(available=SHORT)
+    node.loop.step()
+    node.loop.step()
+    assert not node.died("high"), "the first victim is still on its way out"
+    assert node.died("low")
+    node.loop.step()
+    assert not node.died("high"), "what was measured while the first was on its way says nothing"
+    node.loop.step()
+    assert node.died("high")
+
+
+def test_the_status_says_what_happened(node: Node) -> None:
+    node.tell()
+    node.loop.step()
+    before = node.status()
+    assert (before["backend"], before["mode"], before["policy"]["name"], before["kills"]) == (
+        "Userspace",
+        "Enforce",
+        "mixed",
+        0,
+    )
+    assert (before["thresholdBytes"], before["targetsMapped"], before["unknownLeaves"]) == (200 << 20, 4, 0)
+    node.host.meminfo(available=SHORT)
+    node.loop.step()
+    assert node.died("low")
+    node.loop.step()
+    after = node.status()
+    assert after["kills"] == 1
+    assert after["lastDecision"]["victim"] == "shop/low/main"
+    assert after["lastDecision"]["outcome"] == "Killed"
+
+
+def test_audit_touches_nobody_and_does_not_say_so_all_the_time(tmp_path: Path) -> None:
+    node = Node(tmp_path)
+    node.tell(mode="Audit")
+    node.host.meminfo(available=10)
+    for _ in range(5):
+        node.loop.step()
+    (record,) = node.journal()
+    assert (record["outcome"], record["victim"]["pod"], record["mode"]) == ("WouldKill", "low", "Audit")
+    for pod, process in node.processes.items():
+        assert not node.died(pod)
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize(
+    ("policy", "reason"),
+    [pytest.param({"mode": "Off"}, "PolicyOff", id="off"), pytest.param(None, "NoPolicy", id="no-policy")],
+)
+def test_without_a_policy_that_acts_nobody_dies(node: Node, policy: dict[str, object] | None, reason: str) -> None:
+    if policy:
+        node.tell(**policy)
+    node.host.meminfo(available=SHORT)
+    node.loop.step()
+    assert not node.died("low")
+    assert node.status()["backend"] == "Off"
+    assert reason in {one["reason"] for one in node.status()["reasons"]}
+
+
+def test_stays_up_and_kills_nobody_where_the_host_lacks_something(node: Node) -> None:
+    (node.host.cgroups / "cgroup.controllers").write_text("cpu\n")
+    node.tell()
+    node.host.meminfo(available=SHORT)
+    node.loop.step()
+    assert not node.died("low")
+    assert "NoMemoryController" in {one["reason"] for one in node.status()["reasons"]}
+
+
+def test_says_once_that_nothing_may_be_killed(node: Node, capfd: pytest.CaptureFixture[str]) -> None:
+    """S26."""
+    node.tell()
+    for pod in ("low", "high"):
+        node.host.memcg(f"/kubepods/pod{pod}/{pod}-main", current=300)
+    node.host.meminfo(available=SHORT)
+    for _ in range(3):
+        node.parts.enforcer._rests_until = 0.0  # noqa: SLF001 - so that it looks again at once
+        node.loop.step()
+    (record,) = node.journal()
+    assert (record["outcome"], record["victim"]) == ("NothingEligible", None)
+    assert capfd.readouterr().out.count("Nothing may be killed") == 1
+
+
+def test_the_pods_own_limit_is_decided_among_the_pods(node: Node) -> None:
+    """S29: the node has plenty."""
+    node.tell()
+    node.host.memcg("/kubepods", current=990, limit=1000)
+    node.loop.step()
+    assert node.died("low")
+    node.loop.step()
+    assert node.journal()[-1]["domain"] == "/kubepods"
+
+
+def test_waits_for_the_cooldown(tmp_path: Path) -> None:
+    """S16."""
+    node = Node(tmp_path)
+    node.tell()
+    node.host.meminfo(available=60)
+    node.loop.step()
+    assert node.died("low")
+    for _ in range(3):
+        node.loop.step()
+    assert not node.died("high")
+    node.host.meminfo(available=49)
+    node.loop.step()
+    assert node.died("high")
+
+
+def test_a_victim_that_somebody_else_has_killed_is_waited_for(node: Node) -> None:
+    node.tell()
+    folder = node.host.memcg("/kubepods/podlow/low-main", current=300, pids=(node.processes["low"].pid,))
+    (folder / "cgroup.procs").write_text("")
+    node.host.meminfo(available=SHORT)
+    for _ in range(3):
+        node.loop.step()
+    assert not node.died("high")
+    assert node.journal() == []
+
+
+def test_a_guard_that_died_in_the_middle_is_followed_by_one_that_says_so(node: Node) -> None:
+    node.tell()
+    node.host.meminfo(available=SHORT)
+    node.loop.step()
+    assert node.died("low")
+    node.start_guard()
+    assert [(record["phase"], record["outcome"]) for record in node.journal()] == [
+        ("Decided", "Pending"),
+        ("Finished", "Interrupted"),
+    ]
+    node.loop.step()
+    assert node.status()["lastDecision"]["outcome"] == "Interrupted"
+
+
+def test_what_the_kernel_kills_is_told_and_counted(node: Node) -> None:
+    node.tell()
+    node.loop.step()
+    node.host.memcg("/kubepods/podhigh", oom=(0, 1))
+    node.host.vmstat(oom_kills=1)
+    node.loop.step()
+    (record,) = node.journal()
+    assert (record["outcome"], record["victim"]["pod"], record["trigger"]) == ("KernelKilled", "high", None)
+    assert node.status()["kernelKills"] == 1
+
+
+def test_an_error_in_one_pass_is_one_line_and_the_next_pass_comes(
+    node: Node, capfd: pytest.CaptureFixture[str]
+) -> None:
+    node.tell()
+    (node.host.proc / "meminfo").write_text("nonsense 1 kB\n")
+    passes = iter([False, False, True])
+    node.loop.run(lambda: next(passes))
+    lines = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    failed = [line for line in lines if line["message"] == "A pass failed"]
+    assert len(failed) == 2
+    assert "MemTotal" in failed[0]["err"]
+    assert "margin.py" in failed[0]["at"]
+
+
+def test_a_rehearsal_kills_nobody(node: Node) -> None:
+    node.tell()
+    node.host.meminfo(available=1900)
+    node.loop.warm_up()
+    assert not node.died("low")
+    assert node.journal() == []

@@ -1,0 +1,83 @@
+"""The runtime says which container is a sandbox."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from guard_host import FakeHost
+from oompolicy_agent.guard.sandboxes import Roles
+
+CRIO = "run/containers/storage/overlay-containers/{}/userdata/config.json"
+K3S = "run/k3s/containerd/io.containerd.runtime.v2.task/k8s.io/{}/config.json"
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> FakeHost:
+    return FakeHost(tmp_path)
+
+
+@pytest.fixture
+def roles(host: FakeHost) -> Roles:
+    return Roles(str(host.root))
+
+
+def write(host: FakeHost, bundle: str, content: str) -> None:
+    path = host.root / bundle
+    path.parent.mkdir(parents=True)
+    path.write_text(content)
+
+
+@pytest.mark.parametrize("role", ["container", "sandbox"])
+def test_reads_containerds_annotation(host: FakeHost, roles: Roles, role: str) -> None:
+    host.bundle("3c41", role)
+    assert roles.of("3c41") == role
+
+
+@pytest.mark.parametrize(
+    ("bundle", "annotation"),
+    [
+        pytest.param(CRIO, "io.kubernetes.cri-o.ContainerType", id="cri-o"),
+        pytest.param(K3S, "io.kubernetes.cri.container-type", id="k3s"),
+    ],
+)
+def test_reads_other_runtimes_annotations(host: FakeHost, roles: Roles, bundle: str, annotation: str) -> None:
+    write(host, bundle.format("3c41"), json.dumps({"annotations": {annotation: "sandbox"}}))
+    assert roles.of("3c41") == "sandbox"
+
+
+def test_nobody_has_said(roles: Roles) -> None:
+    assert roles.of("3c41") is None
+
+
+def test_asks_again_until_somebody_has_said(host: FakeHost, roles: Roles) -> None:
+    assert roles.of("3c41") is None
+    host.bundle("3c41", "container")
+    assert roles.of("3c41") == "container"
+
+
+def test_remembers_until_the_container_is_gone(host: FakeHost, roles: Roles) -> None:
+    host.bundle("3c41", "container")
+    roles.of("3c41")
+    for path in sorted(host.root.rglob("*"), reverse=True):
+        path.unlink() if path.is_file() else path.rmdir()
+    assert roles.of("3c41") == "container"
+    roles.forget_all_but([])
+    assert roles.of("3c41") is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param("{", id="cut-short"),
+        pytest.param("[]", id="a-list"),
+        pytest.param("{}", id="no-annotations"),
+        pytest.param('{"annotations": null}', id="annotations-null"),
+        pytest.param('{"annotations": {"io.kubernetes.cri.container-type": ["sandbox"]}}', id="a-list-in-it"),
+        pytest.param('{"annotations": {"io.kubernetes.cri.container-type": "other"}}', id="another-word"),
+        pytest.param("[" * 100_000, id="nested-too-deeply"),
+    ],
+)
+def test_a_bundle_that_does_not_say_is_no_answer(host: FakeHost, roles: Roles, content: str) -> None:
+    write(host, CRIO.format("3c41"), content)
+    assert roles.of("3c41") is None
