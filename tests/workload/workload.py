@@ -55,7 +55,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.command == "hold":
         hold(options.mebibytes, options.touch)
-    grow(options.mebibytes_per_second)
+    else:
+        grow(options.mebibytes_per_second)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ proxy.
 import hashlib
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 from lab import cache, tools
@@ -60,7 +61,8 @@ def pause() -> Path:
 
 def kubectl() -> Path:
     """The kubectl that the project's virtual environment holds, or the one on PATH."""
-    return Path(tools.require("kubectl", package="kubernetes-client"))
+    ours = Path(sys.executable).with_name("kubectl")
+    return ours if ours.exists() else Path(tools.require("kubectl", package="kubernetes-client"))
 
 
 def _checked_folder(folder: Path) -> Path:
