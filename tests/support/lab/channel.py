@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from lab.guest.frames import BOOT, CHUNK, Decoder, Frame, Kind, encode, message
-from lab.guest_process import CommandFailedError, GuestProcess
+from lab.guest_process import GuestProcess
 
 __all__ = ["Channel"]
 
@@ -45,8 +45,7 @@ class Channel:
             while data := file.read(CHUNK):
                 self._send(encode(Frame(number, Kind.DATA, data)))
         self._send(encode(Frame(number, Kind.END)))
-        if (result := process.wait(timeout)).returncode != 0:
-            raise CommandFailedError(result)
+        process.wait(timeout, check=True)
 
     def _open(self, argv: Sequence[str]) -> tuple[GuestProcess, int]:
         number = next(self._numbers)

@@ -59,11 +59,17 @@ class GuestProcess:
         """Sends SIGKILL to its process group."""
         self.signal(signal.SIGKILL)
 
-    def wait(self, timeout: float) -> subprocess.CompletedProcess[str]:
-        """Its result; raises subprocess.TimeoutExpired after `timeout` seconds and leaves it running."""
+    def wait(self, timeout: float, *, check: bool = False) -> subprocess.CompletedProcess[str]:
+        """Its result; raises subprocess.TimeoutExpired after `timeout` seconds and leaves it running.
+
+        With `check`, another return code than 0 raises CommandFailedError.
+        """
         self._wait_until(lambda: self._returncode is not None, timeout)
         assert self._returncode is not None
-        return subprocess.CompletedProcess(self.argv, self._returncode, self.stdout, self.stderr)
+        result = subprocess.CompletedProcess(self.argv, self._returncode, self.stdout, self.stderr)
+        if check and result.returncode != 0:
+            raise CommandFailedError(result)
+        return result
 
     def wait_for(self, text: str, timeout: float) -> None:
         """Returns once `text` stands in its stdout or stderr; raises when it ended without, or after `timeout`."""

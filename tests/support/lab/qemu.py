@@ -9,18 +9,29 @@ import socket
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import Self
 
-from lab import accelerator, tools
+from lab import accelerator
+from lab.daemon import tied_to_us
 from lab.rootfs import RootFilesystem
 
-__all__ = ["Disk", "Hardware", "Machine"]
+__all__ = ["Access", "Disk", "Hardware", "Machine"]
 
 KERNEL_OPTIONS = "console=ttyS0 root=/dev/nvme0n1 rootwait rw panic=-1 init=/lab/lab/guest/init.sh"
 """The root disk is NVMe and not virtio because Debian's cloud kernel has that driver built in: it needs no initrd."""
 
 AGENT_PORT = "oompolicy.agent"
+
+
+class Access(Enum):
+    """What a machine may do to the file behind a disk; the values are QEMU's."""
+
+    READ = "readonly=on"
+    WRITE = "cache=unsafe"
+    OVERLAY = "snapshot=on,cache=unsafe"
+    """It may write, and everybody else never sees it."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +40,7 @@ class Disk:
 
     path: Path
     name: str
-    read_only: bool = True
+    access: Access = Access.READ
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +56,6 @@ class Hardware:
     """Names of virtio-serial ports; what the guest writes there is appended to FOLDER/NAME."""
     forwards: Mapping[int, int] = field(default_factory=dict)
     """Ports of the host's 127.0.0.1 and where they lead in the guest; no network card at all if empty."""
-    outlives_us: bool = False
-    """Keep running when our process ends; somebody must then end it by its process id."""
 
 
 class Machine:
@@ -55,7 +64,7 @@ class Machine:
     def __init__(self, hardware: Hardware, root: RootFilesystem, folder: Path) -> None:
         self.folder = folder
         self.agent, theirs = socket.socketpair()
-        command = [*_tied_to_us(hardware), *_command(hardware, root, folder, theirs.fileno())]
+        command = [*tied_to_us(), *_command(hardware, root, folder, theirs.fileno())]
         with theirs, (folder / "qemu.log").open("wb") as log:
             # A session of its own: Ctrl-C in a terminal is for us, and we end the machine.
             self._process = subprocess.Popen(
@@ -78,7 +87,7 @@ class Machine:
 
     def console(self) -> str:
         """What kernel and init have written so far, and QEMU's own complaints."""
-        parts = [self.folder / "qemu.log", self.folder / "console.log"]
+        parts = [self.folder / "console.log", self.folder / "qemu.log"]
         return "".join(part.read_text(errors="replace") for part in parts if part.exists())
 
     def stop(self) -> None:
@@ -98,13 +107,6 @@ class Machine:
         self.stop()
 
 
-def _tied_to_us(hardware: Hardware) -> list[str]:
-    """SIGKILL for QEMU when the thread that started it ends; so start machines from a thread that stays."""
-    if hardware.outlives_us:
-        return []
-    return [tools.require("setpriv", package="util-linux"), "--pdeathsig", "KILL", "--"]
-
-
 def _command(hardware: Hardware, root: RootFilesystem, folder: Path, agent: int) -> list[str]:
     options = f"{KERNEL_OPTIONS} {hardware.kernel_options}".strip()
     return [
@@ -112,7 +114,7 @@ def _command(hardware: Hardware, root: RootFilesystem, folder: Path, agent: int)
         *("-m", str(hardware.memory_mib), "-smp", str(hardware.cpus)),
         *("-kernel", os.fspath(root.kernel), "-append", options),
         *("-serial", f"file:{folder / 'console.log'}"),
-        *("-drive", f"if=none,id=root,format=raw,file={root.image},snapshot=on,cache=unsafe"),
+        *("-drive", f"if=none,id=root,format=raw,file={root.image},{Access.OVERLAY.value}"),
         *("-device", "nvme,drive=root,serial=root"),
         *("-device", "virtio-serial"),
         *("-chardev", f"socket,id=agent,fd={agent}", "-device", f"virtserialport,chardev=agent,name={AGENT_PORT}"),
@@ -134,8 +136,7 @@ def _log_ports(names: Sequence[str], folder: Path) -> list[str]:
 def _disks(disks: Sequence[Disk]) -> list[str]:
     options = []
     for number, disk in enumerate(disks):
-        access = "readonly=on" if disk.read_only else "cache=unsafe"
-        options += ["-drive", f"if=none,id=disk{number},format=raw,file={disk.path},{access}"]
+        options += ["-drive", f"if=none,id=disk{number},format=raw,file={disk.path},{disk.access.value}"]
         options += ["-device", f"virtio-blk,drive=disk{number},serial={disk.name}"]
     return options
 

@@ -6,12 +6,13 @@ change goes to a throw-away overlay, so starting one copies nothing.
 """
 
 import os
+import shlex
 import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import cache, tools
+from lab import cache, disk_image, tools
 
 __all__ = ["RootFilesystem", "root_filesystem"]
 
@@ -39,7 +40,7 @@ LEFT_OUT = (
     "/etc/kernel/postinst.d/*",  # would build an initrd, which nobody reads
 )
 
-DISK_SIZE = "8G"
+DISK_MEBIBYTES = 8192
 """Sparse: the image takes only what is in it, the overlay only what a machine writes."""
 
 GUEST = Path(__file__).parent / "guest"
@@ -56,7 +57,7 @@ class RootFilesystem:
 def root_filesystem() -> RootFilesystem:
     """The root filesystem, from the cache or made now."""
     guest_files = sorted(path for path in GUEST.iterdir() if path.is_file())
-    inputs = [_recipe(), DISK_SIZE, *(part for path in guest_files for part in (path.name, path))]
+    inputs = [_recipe(), str(DISK_MEBIBYTES), *(part for path in guest_files for part in (path.name, path))]
     folder = cache.built("rootfs", inputs, _make_image, says="an ext4 image with the guest programs, seconds")
     return RootFilesystem(folder / "root.ext4", folder / "vmlinuz")
 
@@ -81,12 +82,12 @@ def _bootstrap(folder: Path) -> None:
 
 def _make_image(folder: Path) -> None:
     root = folder / "root"
-    mke2fs = tools.require("mke2fs", package="e2fsprogs")
+    make_disk = shlex.join(disk_image.make_command(root, folder / "root.ext4", DISK_MEBIBYTES))
     script = f"""
         mkdir {root} && tar -xf {_packages()} -C {root}
         mkdir -p {root}/lab/lab && cp -r {GUEST} {root}/lab/lab/ && chmod 755 {root}/lab/lab/guest/init.sh
         cp {root}/boot/vmlinuz-* {folder}/vmlinuz && chmod 644 {folder}/vmlinuz
-        {mke2fs} -q -t ext4 -O ^has_journal -d {root} {folder}/root.ext4 {DISK_SIZE}
+        {make_disk}
     """
     _run([*_as_root(), "sh", "-euc", script], log=folder / "image.log")
     shutil.rmtree(root)

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lab.channel import Channel
-from lab.guest_process import CommandFailedError, GuestLostError, GuestProcess
-from lab.qemu import Disk, Hardware, Machine
+from lab.guest_process import GuestLostError, GuestProcess
+from lab.qemu import Access, Disk, Hardware, Machine
 from lab.rootfs import root_filesystem
 
 __all__ = ["PROJECT", "VM", "boot_vm"]
@@ -50,13 +50,10 @@ class VM:
         """
         process = self.start(argv, env=env, cwd=cwd)
         try:
-            result = process.wait(timeout)
+            return process.wait(timeout, check=check)
         except subprocess.TimeoutExpired:
             process.kill()
             raise
-        if check and result.returncode != 0:
-            raise CommandFailedError(result)
-        return result
 
     def start(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: str = "/") -> GuestProcess:
         """Starts a command and returns at once; Python finds the agent's packages."""
@@ -81,6 +78,10 @@ class VM:
         """Writes a file of the guest by open and write, as cgroupfs wants it."""
         self.run(["sh", "-c", 'printf %s "$1" > "$2"', "write", text, path])
 
+    def mount(self, disk: str, path: str, *options: str) -> None:
+        """Mounts the disk that the hardware calls `disk`."""
+        self.run(["mount", "--mkdir", *options, self.disk(disk), path])
+
     def disk(self, name: str) -> str:
         """The block device of the disk that the hardware calls `name`."""
         serial = self.run(["sh", "-c", f"modprobe virtio_blk && grep -lx '{name}' /sys/block/*/serial"]).stdout.strip()
@@ -90,14 +91,13 @@ class VM:
         """What the kernel has said so far."""
         return self.machine.console()
 
-    def share_checkout(self) -> None:
-        """Copies the checkout's folders that tests need into the guest."""
+    def push_folder(self, source: Path, target: str) -> None:
+        """Copies a folder of the host into the guest, over what is there already; everything belongs to root."""
         with tempfile.NamedTemporaryFile(suffix=".tar") as archive:
             with tarfile.open(archive.name, "w") as tar:
-                for name in SHARED:
-                    tar.add(CHECKOUT / name, name, filter=_without_caches)
-            self.push(Path(archive.name), f"{PROJECT}/checkout.tar")
-        self.run(["tar", "-xf", "checkout.tar"], cwd=PROJECT)
+                tar.add(source, target.strip("/"), filter=_without_caches)
+            self.push(Path(archive.name), "/lab/incoming.tar")
+        self.run(["tar", "-xf", "/lab/incoming.tar", "-C", "/"])
 
     def _lost(self) -> GuestLostError:
         last_lines = "\n".join(self.console().splitlines()[-60:])
@@ -117,7 +117,8 @@ def boot_vm(
         hardware = Hardware(memory_mib=memory_mib, kernel_options=cmdline, disks=disks)
         with Machine(hardware, root_filesystem(), folder or Path(scratch)) as machine:
             vm = VM(machine)
-            vm.share_checkout()
+            for name in SHARED:
+                vm.push_folder(CHECKOUT / name, f"{PROJECT}/{name}")
             if swap_mib:
                 vm.run(["mkswap", vm.disk("swap")])
                 vm.run(["swapon", vm.disk("swap")])
@@ -128,7 +129,7 @@ def _swap_disk(folder: Path, swap_mib: int) -> Disk:
     path = folder / "swap.raw"
     with path.open("wb") as file:
         file.truncate(swap_mib << 20)
-    return Disk(path, "swap", read_only=False)
+    return Disk(path, "swap", Access.WRITE)
 
 
 def _without_caches(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:

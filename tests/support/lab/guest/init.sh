@@ -15,6 +15,7 @@ mount -t bpf bpf /sys/fs/bpf
 mount -t tracefs tracefs /sys/kernel/tracing
 ip link set lo up
 hostname lab
+tr -d - < /proc/sys/kernel/random/uuid > /etc/machine-id
 
 if grep -q 'oompolicy.cgroup=v1' /proc/cmdline; then
   # As systemd did before it spoke v2: a tmpfs with one folder per controller. A kernel without CONFIG_MEMCG_V1 has no

@@ -1,0 +1,162 @@
+"""A whole Kubernetes node in a virtual machine: stock Debian kernel, containerd, kubelet, pods with a network.
+
+The node registers with a control plane on the host's loopback. Calls from the API server to the kubelet (logs, exec)
+come in through a port that QEMU forwards.
+"""
+
+import json
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from lab import report
+from lab.control_plane import ControlPlane, KubectlError
+from lab.daemon import free_port
+from lab.node_config import ADDRESS, FORWARDED_ADDRESS, write_configuration
+from lab.node_disks import image_disk, import_images, kubelet_disk
+from lab.qemu import Access, Disk, Hardware, Machine
+from lab.rootfs import root_filesystem
+from lab.vm import VM, Result
+
+if TYPE_CHECKING:
+    from lab.guest_process import GuestProcess
+
+__all__ = ["Node"]
+
+SERVICES = {
+    "containerd": ["containerd"],
+    "kubelet": [
+        "/opt/kubernetes/kubelet",
+        "--config=/etc/kubernetes/kubelet.json",
+        "--kubeconfig=/etc/kubernetes/kubeconfig",
+        "--cloud-provider=external",  # leaves the Node's addresses to us
+        "--v=2",
+    ],
+}
+
+CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
+
+READY_SECONDS = 300
+"""Generous: a quarter of a minute under emulation with nothing else on the host."""
+
+
+class Node:
+    """Powers on at entry and returns when the node is Ready and has its images; off at exit.
+
+    Attributes:
+        name: of the Node object.
+        folder: console.log, containerd.log and kubelet.log, growing as they are written.
+        vm: the machine below, for whatever this class does not offer.
+        services: the processes of containerd and kubelet, to send signals to.
+    """
+
+    def __init__(
+        self,
+        control_plane: ControlPlane,
+        *,
+        images: Sequence[Path] = (),
+        name: str = "node-1",
+        memory_mib: int = 2048,
+        folder: Path | None = None,
+    ) -> None:
+        self.name = name
+        self.services: dict[str, GuestProcess] = {}
+        self._control_plane = control_plane
+        self._images = images
+        self._memory_mib = memory_mib
+        self._folder = folder
+        self._kubelet_port = free_port()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="oompolicy-node-")))
+            self.folder = self._folder or scratch
+            machine = stack.enter_context(Machine(self._hardware(), root_filesystem(), self.folder))
+            report.note(f"{self.name} is powered on; its logs are in {self.folder}")
+            self._register()
+            self.vm = VM(machine)
+            self._bring_up(scratch / "files")
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def run(self, argv: Sequence[str], *, timeout: float = 60, check: bool = True) -> Result:
+        """Runs a command on the node, as `VM.run` does."""
+        return self.vm.run(argv, timeout=timeout, check=check)
+
+    def load_image(self, archive: Path) -> None:
+        """Imports an OCI or docker archive of the host into containerd."""
+        there = f"/lab/{archive.name}"
+        self.vm.push(archive, there)
+        import_images(self.vm, there)
+        self.vm.run(["rm", there])
+
+    def start_service(self, name: str) -> None:
+        """Starts `containerd` or `kubelet`, for the first time or again.
+
+        Returns once containerd listens; a kubelet that finds it silent gives up.
+        """
+        if name == "containerd":
+            self.vm.run(["rm", "-f", CONTAINERD_SOCKET])  # a killed one leaves its socket behind
+        self.services[name] = self.vm.start(["/lab/node/service.sh", name, *SERVICES[name]])
+        if name == "containerd":
+            self.vm.run(["sh", "-c", f"until [ -S {CONTAINERD_SOCKET} ]; do sleep 0.1; done"])
+
+    def _hardware(self) -> Hardware:
+        return Hardware(
+            memory_mib=self._memory_mib,
+            disks=[
+                Disk(kubelet_disk(self._control_plane.binaries), "kubernetes"),
+                Disk(image_disk(self._images), "containerd", Access.OVERLAY),
+            ],
+            logs=[f"{name}.log" for name in SERVICES],
+            forwards={self._kubelet_port: self._kubelet_port},
+        )
+
+    def _register(self) -> None:
+        """Creates the Node object with its addresses, as a cloud's controller would: kubelet leaves those alone.
+
+        The external one is how the API server, on the host, reaches the kubelet.
+        """
+        addresses = [("InternalIP", ADDRESS), ("ExternalIP", FORWARDED_ADDRESS), ("Hostname", self.name)]
+        status = {"addresses": [{"type": kind, "address": address} for kind, address in addresses]}
+        self._control_plane.apply(json.dumps({"apiVersion": "v1", "kind": "Node", "metadata": {"name": self.name}}))
+        patch = ("--subresource=status", "--type=merge", "--patch", json.dumps({"status": status}))
+        self._control_plane.kubectl("patch", "node", self.name, *patch)
+
+    def _bring_up(self, files: Path) -> None:
+        write_configuration(files, self._control_plane, self.name, self._kubelet_port)
+        self.vm.push_folder(files, "/")
+        self.vm.run(["/lab/node/network.sh", str(self._control_plane.port), self.name])
+        self.vm.mount("containerd", "/var/lib/containerd")
+        self.vm.mount("kubernetes", "/opt/kubernetes", "--read-only")
+        self.start_service("containerd")
+        self.start_service("kubelet")
+        report.note(f"{self.name} has booted and started containerd and kubelet")
+        self._wait_ready()
+        report.note(f"{self.name} is Ready")
+
+    def _wait_ready(self) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                self._control_plane.kubectl("wait", "--for=condition=Ready", f"node/{self.name}", "--timeout=5s")
+            except KubectlError:
+                self._check_services()
+            else:
+                return
+        raise TimeoutError(f"{self.name} was not Ready after {READY_SECONDS} s. {self._last_lines('kubelet')}")
+
+    def _check_services(self) -> None:
+        for name, process in self.services.items():
+            if process.returncode is not None:
+                raise RuntimeError(f"{name} ended with {process.returncode}. {self._last_lines(name)}")
+
+    def _last_lines(self, service: str) -> str:
+        lines = (self.folder / f"{service}.log").read_text(errors="replace").splitlines()
+        return "Its log ends:\n" + "\n".join(lines[-20:])

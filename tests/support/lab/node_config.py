@@ -1,0 +1,62 @@
+"""The configuration of a lab node: what stands in its /etc, made from the templates in node_files."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+from lab import tools
+from lab.control_plane import ControlPlane
+from lab.images import SANDBOX
+
+__all__ = ["ADDRESS", "FORWARDED_ADDRESS", "containerd_config", "write_configuration"]
+
+FILES = Path(__file__).parent / "node_files"
+
+ADDRESS = "10.0.2.15"
+"""The node's, on QEMU's user network; nobody outside the machine can reach it."""
+
+FORWARDED_ADDRESS = "127.0.0.1"
+"""Where the host reaches the kubelet."""
+
+PLACES = {
+    "cni.conflist": "etc/cni/net.d/lab.conflist",
+    "network.sh": "lab/node/network.sh",
+    "service.sh": "lab/node/service.sh",
+}
+
+
+def write_configuration(tree: Path, control_plane: ControlPlane, node_name: str, kubelet_port: int) -> None:
+    """Fills the folder `tree` with what belongs at the node's root."""
+    for name, place in PLACES.items():
+        (tree / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(FILES / name, tree / place)
+    kubernetes, containerd = tree / "etc/kubernetes", tree / "etc/containerd"
+    (kubernetes / "manifests").mkdir(parents=True)
+    containerd.mkdir()
+    (containerd / "config.toml").write_text(containerd_config())
+    (kubernetes / "kubelet.json").write_text(_kubelet_config(kubelet_port))
+    _issue_serving_certificate(control_plane, kubernetes, node_name)
+    shutil.copy(control_plane.ca_cert, kubernetes / "ca.crt")
+    shutil.copy(control_plane.kubelet_kubeconfig(node_name), kubernetes / "kubeconfig")
+
+
+def _issue_serving_certificate(control_plane: ControlPlane, folder: Path, node_name: str) -> None:
+    """A certificate that the cluster's authority vouches for: the agent asks no other kubelet for its configuration."""
+    openssl = tools.require("openssl", package="openssl")
+    authority = ["-CA", control_plane.ca_cert, "-CAkey", control_plane.ca_key, "-days", "30"]
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", folder / "kubelet.key"]
+    valid_for = f"subjectAltName=IP:{ADDRESS},IP:{FORWARDED_ADDRESS},DNS:{node_name}"
+    subject = ["-subj", f"/O=system:nodes/CN=system:node:{node_name}", "-addext", valid_for]
+    usage = ["-addext", "basicConstraints=critical,CA:FALSE", "-addext", "extendedKeyUsage=serverAuth"]
+    command = [openssl, "req", "-x509", *authority, *key, *subject, *usage, "-out", folder / "kubelet.crt"]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def containerd_config() -> str:
+    """The config.toml of containerd."""
+    return (FILES / "containerd.toml").read_text().replace("@SANDBOX@", SANDBOX)
+
+
+def _kubelet_config(port: int) -> str:
+    return json.dumps(json.loads((FILES / "kubelet.json").read_text()) | {"port": port}, indent=1)
