@@ -77,9 +77,16 @@ class Execution:
         return Observation(
             time=time.monotonic(),
             margin=margin,
-            is_populated=any(self._cgroups.is_populated(path) for path in self._paths),
+            is_populated=any(self._is_populated(path) for path in self._paths),
             usage=self._usage(),
         )
+
+    def _is_populated(self, path: str) -> bool:
+        """Whether somebody is in it who has to die; those who may not be killed stay."""
+        if not self._cgroups.is_populated(path):
+            return False
+        exempt = self.choice.party.exempt
+        return not exempt or not set(self._cgroups.processes(path)) <= set(exempt)
 
     def _usage(self) -> int:
         """What is charged for it; once its memcg is gone, what that left behind in the pod's."""

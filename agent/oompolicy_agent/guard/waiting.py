@@ -41,7 +41,7 @@ class Waiting:
     def __init__(self, start: Observation, usage: int) -> None:
         self._start = start
         self._usage = usage
-        self._lowest = start.usage
+        self._lowest = self._mark = start.usage
         self._fell_at = start.time
         self.empty_at: float | None = None
         """When it was first seen empty or gone."""
@@ -65,6 +65,7 @@ class Waiting:
     def _measure(self, now: Observation) -> None:
         if self.empty_at is None and not now.is_populated:
             self.empty_at = now.time
-        if now.usage <= self._lowest - SMALLEST_FALL:
-            self._lowest, self._fell_at = now.usage, now.time
+        self._lowest = min(self._lowest, now.usage)
+        if now.usage <= self._mark - SMALLEST_FALL:
+            self._mark, self._fell_at = now.usage, now.time
         self.freed_bytes = max(self.freed_bytes, self._start.usage - self._lowest, now.margin - self._start.margin)
