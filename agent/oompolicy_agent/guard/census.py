@@ -23,6 +23,8 @@ class Census:
 
     def __init__(self, cgroups: CgroupFS, roles: Roles, limits: Limits, pod_uid: str) -> None:
         self.tree: list[Place] = []
+        self.version = 0
+        """Grows with every change of the tree."""
         self._cgroups = cgroups
         self._roles = roles
         self._limits = limits
@@ -42,15 +44,14 @@ class Census:
         """The pods' own memcgs."""
         return [place for place in self.tree if place.kind is Kind.POD]
 
-    def refresh(self, now: float, *, must: bool = False) -> bool:
-        """Lists the tree again if something may have changed, or because it `must`; returns whether it has changed."""
+    def refresh(self, now: float, *, must: bool = False) -> None:
+        """Lists the tree again if something may have changed, or because it `must`."""
         if not must and now - self._looked_at < LOOK_SECONDS:
-            return False
+            return
         self._looked_at = now
-        signature = self._cgroups.signature(self.tree)
-        if not must and signature == self._signature and now - self._counted_at < RECOUNT_SECONDS:
-            return False
-        return self._recount(now)
+        is_old = now - self._counted_at >= RECOUNT_SECONDS
+        if must or is_old or self._cgroups.signature(self.tree) != self._signature:
+            self._recount(now)
 
     def place(self, path: str) -> Place:
         """The place of a memcg in the last tree; raises LookupError."""
@@ -98,7 +99,7 @@ class Census:
             if roles[place.container_id] is None and not is_container(place, targets, roles)
         ]
 
-    def _recount(self, now: float) -> bool:
+    def _recount(self, now: float) -> None:
         before, self.tree = self.tree, self._cgroups.tree()
         self._signature, self._counted_at = self._cgroups.signature(self.tree), now
         if not before:
@@ -106,7 +107,7 @@ class Census:
         uids = [place.pod_uid for place in self.pods]
         self._first_seen = {uid: self._first_seen.get(uid, now) for uid in uids}
         self._roles.forget_all_but(place.container_id for place in self.tree)
-        return self.tree != before
+        self.version += self.tree != before
 
     def _holds_us(self, place: Place) -> bool:
         """Whether the guard itself or PID 1 runs in this container. Neither ever moves."""

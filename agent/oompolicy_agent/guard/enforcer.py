@@ -74,7 +74,8 @@ class Enforcer:
             return
         self.execution = None
         decision, victim = execution.decision, execution.choice.victim
-        self._outcasts.remember(decision.outcome, victim.id, victim.pod_uid, time.monotonic())
+        if execution.was_struck or decision.outcome == "GaveUp":
+            self._outcasts.remember(decision.outcome, victim.id, victim.pod_uid, time.monotonic())
         if execution.was_struck:
             self._measure(execution)
             self._ledger.close(decision, execution.choice)

@@ -32,6 +32,7 @@ class Loop:
         self._has_said_backend = False
         self._node = Watch(NODE, parts.settings.limits)
         self._pods: Watch | None = None
+        self._tree_version = 0
         self._backoff = FIRST_BACKOFF
 
     @property
@@ -56,9 +57,13 @@ class Loop:
         parts, now = self._parts, time.monotonic()
         has_changed = parts.inbox.refresh()
         obstacle = self._find_obstacle(parts.inbox.targets.policy)
-        if self._support and self._support.obstacle is None and parts.census.refresh(now):
-            has_changed = True
+        if self._support and self._support.obstacle is None:
+            parts.census.refresh(now)
+        if parts.census.version != self._tree_version:
+            self._tree_version, has_changed = parts.census.version, True
             self._adopt_tree()
+        if obstacle is None:
+            self._arm()
         reading = parts.gauges.read(self._pods.domain if self._pods else None, parts.census.may_swap)
         self._count_kernel_kills(reading)
         shortages = self._see(reading)
@@ -100,7 +105,6 @@ class Loop:
         if obstacle != self._obstacle or not self._has_said_backend:
             self._say_backend(obstacle)
         self._obstacle = obstacle
-        self._arm(NODE, f"{self._parts.settings.proc}/pressure/memory")
         return obstacle
 
     def _say_backend(self, obstacle: Reason | None) -> None:
@@ -119,21 +123,24 @@ class Loop:
             self._pods = None
         if top and self._pods is None:
             self._pods = Watch(top.path, parts.settings.limits)
-        if top:
-            self._arm(top.path, f"{parts.settings.cgroup_root}{top.path}/memory.pressure")
 
-    def _arm(self, domain: str, path: str) -> None:
+    def _arm(self) -> None:
+        """Sees to a pressure trigger for each domain, as long as anything may be killed."""
+        settings = self._parts.settings
+        self._arm_one(NODE, f"{settings.proc}/pressure/memory")
+        if self._pods:
+            self._arm_one(self._pods.domain, f"{settings.cgroup_root}{self._pods.domain}/memory.pressure")
+
+    def _arm_one(self, domain: str, path: str) -> None:
         """Margin and growth lead, so a trigger that cannot be had is a problem and no obstacle."""
-        if self._obstacle:
-            return
         try:
             self._parts.pressure.arm(domain, path)
-            self.problems[path] = None
+            self.problems[domain] = None
         except OSError as error:
             problem = f"No pressure trigger on {path}: {error.strerror}"
-            if self.problems.get(path) != problem:
+            if self.problems.get(domain) != problem:
                 self._parts.log.warning("Could not create a pressure trigger", path=path, err=error.strerror)
-            self.problems[path] = problem
+            self.problems[domain] = problem
 
     def _count_kernel_kills(self, reading: Reading) -> None:
         parts = self._parts
@@ -147,6 +154,8 @@ class Loop:
         seen = [self._node.see(reading.node, hard, self._kill_to_free)]
         if self._pods and reading.pods:
             seen.insert(0, self._pods.see(reading.pods, None, self._kill_to_free))
+        elif self._pods:
+            self._pods.forget()
         return [shortage for shortage in seen if shortage]
 
     def _look_after_victim(self) -> bool:
@@ -171,7 +180,7 @@ class Loop:
             return BUSY_PAUSE
         if obstacle:
             return IDLE_PAUSE
-        return min(self._node.pause, self._pods.pause if self._pods and self._pods.sample else IDLE_PAUSE)
+        return min(self._node.pause, self._pods.pause if self._pods else IDLE_PAUSE)
 
 
 def _unwanted(policy: Policy | None) -> Reason | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from oompolicy_agent.guard.settings import MEBIBYTE, Limits
 
-__all__ = ["Growth", "Sample", "Thresholds", "Trigger", "judge", "pause", "thresholds"]
+__all__ = ["LONGEST_PAUSE", "Growth", "Sample", "Thresholds", "Trigger", "judge", "pause", "thresholds"]
 
 SHORTEST_PAUSE = 0.01
 LONGEST_PAUSE = 1.0

@@ -3,7 +3,16 @@
 from dataclasses import dataclass
 
 from oompolicy_agent.guard.settings import Limits
-from oompolicy_agent.guard.trigger import Growth, Sample, Thresholds, Trigger, judge, pause, thresholds
+from oompolicy_agent.guard.trigger import (
+    LONGEST_PAUSE,
+    Growth,
+    Sample,
+    Thresholds,
+    Trigger,
+    judge,
+    pause,
+    thresholds,
+)
 
 __all__ = ["Shortage", "Watch"]
 
@@ -42,6 +51,10 @@ class Watch:
             self._since = sample.time
         return Shortage(self.domain, trigger, sample, self._since)
 
+    def forget(self) -> None:
+        """The domain has no limit any more."""
+        self.sample = self.below = self._since = None
+
     @property
     def is_relaxed(self) -> bool:
         """Whether the room is back above the threshold."""
@@ -49,7 +62,7 @@ class Watch:
 
     @property
     def pause(self) -> float:
-        """Seconds until the next look."""
+        """Seconds until the next look that this domain needs."""
         if self.sample is None or self.below is None:
-            return 0.0
+            return LONGEST_PAUSE
         return pause(self.sample, self._growth.highest, self.below)
