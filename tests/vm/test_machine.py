@@ -44,6 +44,13 @@ def test_hands_back_all_of_a_large_output(vm: VM) -> None:
     assert len(vm.python("print('x' * 3_000_000)").stdout) == 3_000_001
 
 
+def test_many_commands_at_once_each_hand_back_their_own(vm: VM) -> None:
+    processes = [vm.start(["sh", "-c", f"echo {number}; echo {-number} >&2; exit {number}"]) for number in range(60)]
+    for number, process in enumerate(processes):
+        result = process.wait(timeout=60)
+        assert (result.returncode, result.stdout, result.stderr) == (number, f"{number}\n", f"{-number}\n")
+
+
 def test_raises_with_what_a_failed_command_said(vm: VM) -> None:
     with pytest.raises(CommandFailedError, match="No such file"):
         vm.run(["cat", "/nowhere"])

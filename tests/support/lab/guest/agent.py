@@ -61,6 +61,8 @@ class Agent:
 
     def _step(self, decoder: Decoder) -> bool:
         for key, _ in self._selector.select():
+            if self._selector.get_map().get(key.fd) is not key:
+                continue  # closed, and perhaps its number reused, by what came before it in this round
             if key.data is not None:
                 key.data()
             elif data := os.read(self._port, CHUNK):

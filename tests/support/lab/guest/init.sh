@@ -2,7 +2,7 @@
 # The first program of a lab machine: mounts what Linux programs expect to find, and becomes the agent (PID 1).
 # If a line fails PID 1 ends, the kernel panics, QEMU exits, and the console on the host shows why.
 set -eu
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin NO_COLOR=1
 
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
