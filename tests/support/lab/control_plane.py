@@ -38,7 +38,7 @@ class ControlPlane:
     Attributes:
         kubeconfig: the administrator's.
         port: of the API server, on all addresses of loopback.
-        ca_cert, ca_key: the cluster's authority.
+        authority: the cluster's, which signs what a test asks for; ca_cert and ca_key are its files.
         binaries: a folder with kubectl, kubelet and the components, fit for PATH.
         logs: a folder with one log file for each component.
         server_for_guests: the API server's address inside virtual machines.
@@ -95,12 +95,12 @@ class ControlPlane:
         self.binaries.mkdir()
         for program in (*binaries.components(), binaries.kubectl()):
             (self.binaries / program.name).symlink_to(program)
-        self._authority = Authority(self.folder)
-        self.ca_cert, self.ca_key = self._authority.certificate, self._authority.key
+        self.authority = Authority(self.folder)
+        self.ca_cert, self.ca_key = self.authority.certificate, self.authority.key
         addresses = ("127.0.0.1", GUEST_GATEWAY, SERVICE_ADDRESS)
         names = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
-        self._serving = self._authority.issue("apiserver", "/CN=kube-apiserver", addresses=addresses, names=names)
-        self._kubelet_client = self._authority.issue("kubelet-client", "/O=system:masters/CN=kube-apiserver")
+        self._serving = self.authority.issue("apiserver", "/CN=kube-apiserver", addresses=addresses, names=names)
+        self._kubelet_client = self.authority.issue("kubelet-client", "/O=system:masters/CN=kube-apiserver")
         self.kubeconfig = self._kubeconfig("admin", "system:masters")
 
     def _start(self, stack: ExitStack) -> None:
@@ -181,7 +181,7 @@ class ControlPlane:
 
     def _kubeconfig(self, user: str, group: str, server: str = "") -> Path:
         file_name = user.replace(":", "-")
-        certificate, key = self._authority.issue(file_name, f"/O={group}/CN={user}")
+        certificate, key = self.authority.issue(file_name, f"/O={group}/CN={user}")
         cluster = {
             "server": server or f"https://127.0.0.1:{self.port}",
             "certificate-authority-data": _base64(self.ca_cert),

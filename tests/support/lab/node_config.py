@@ -2,10 +2,8 @@
 
 import json
 import shutil
-import subprocess
 from pathlib import Path
 
-from lab import tools
 from lab.control_plane import ControlPlane
 from lab.images import SANDBOX
 
@@ -43,14 +41,14 @@ def write_configuration(tree: Path, control_plane: ControlPlane, node_name: str,
 
 def _issue_serving_certificate(control_plane: ControlPlane, folder: Path, node_name: str) -> None:
     """A certificate that the cluster's authority vouches for: the agent asks no other kubelet for its configuration."""
-    openssl = tools.require("openssl", package="openssl")
-    authority = ["-CA", control_plane.ca_cert, "-CAkey", control_plane.ca_key, "-days", "30"]
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", folder / "kubelet.key"]
-    valid_for = f"subjectAltName=IP:{ADDRESS},IP:{FORWARDED_ADDRESS},DNS:{node_name}"
-    subject = ["-subj", f"/O=system:nodes/CN=system:node:{node_name}", "-addext", valid_for]
-    usage = ["-addext", "basicConstraints=critical,CA:FALSE", "-addext", "extendedKeyUsage=serverAuth"]
-    command = [openssl, "req", "-x509", *authority, *key, *subject, *usage, "-out", folder / "kubelet.crt"]
-    subprocess.run(command, check=True, capture_output=True)
+    certificate, key = control_plane.authority.issue(
+        f"kubelet-{node_name}",
+        f"/O=system:nodes/CN=system:node:{node_name}",
+        addresses=(ADDRESS, FORWARDED_ADDRESS),
+        names=(node_name,),
+    )
+    shutil.copy(certificate, folder / "kubelet.crt")
+    shutil.copy(key, folder / "kubelet.key")
 
 
 def containerd_config() -> str:

@@ -49,7 +49,7 @@ def image_disk(archives: Sequence[Path]) -> Path:
         if archives:
             _fill(folder, root, archives)
 
-    inputs = [root.image.parent.name, containerd_config(), *archives]
+    inputs: list[str | Path] = [root.image.parent.name, containerd_config(), *archives]
     says = "containerd imports the images in a machine of its own, about a minute when emulated"
     return cache.built("image-disk", inputs, make, says=says) / "containerd.ext4"
 
