@@ -31,8 +31,14 @@ def _readable(line: str) -> str:
     if not line.startswith("{"):
         return line
     record = json.loads(line)
-    details = " ".join(f"{key}={json.dumps(record[key])}" for key in _SHOWN if key in record)
-    return f"{report.bold(record['message'])} {details}"
+    details = [_detail(key, record[key]) for key in _SHOWN if key in record]
+    return " ".join([report.bold(record["message"]), *details])
+
+
+def _detail(key: str, value: object) -> str:
+    if key.endswith("Bytes") and isinstance(value, int):
+        return f"{key.removesuffix('Bytes')}={value >> 20}MiB"
+    return f"{key}={json.dumps(value)}"
 
 
 class Follower:
