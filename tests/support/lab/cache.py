@@ -8,6 +8,7 @@ keeps two processes from building the same thing.
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -17,6 +18,9 @@ from pathlib import Path
 from lab import report
 
 __all__ = ["built", "cache_root", "key_of"]
+
+KEPT = 3
+"""How many builds of the same name stay: for this checkout, another one, and the state before the last change."""
 
 
 def cache_root() -> Path:
@@ -41,12 +45,20 @@ def built(name: str, inputs: Iterable[str | bytes | Path], build: Callable[[Path
     `says` tells a person what is going on and how long it takes; the time it really took is printed at the end.
     """
     target = cache_root() / f"{name}-{key_of(inputs)}"
-    if target.exists():
-        return target
-    with _locked(target.with_suffix(".lock")):
-        if not target.exists():
-            _build(name, target, build, says)
+    if not target.exists():
+        with _locked(target.with_suffix(".lock")):
+            if not target.exists():
+                _build(name, target, build, says)
+                _forget_oldest(name)
+    os.utime(target)
     return target
+
+
+def _forget_oldest(name: str) -> None:
+    """Every change of the code makes new images and disks: keeps those that were used last."""
+    builds = [path for path in cache_root().iterdir() if re.fullmatch(rf"{re.escape(name)}-[0-9a-f]{{16}}", path.name)]
+    for path in sorted(builds, key=lambda path: path.stat().st_mtime)[:-KEPT]:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _build(name: str, target: Path, build: Callable[[Path], None], says: str) -> None:
