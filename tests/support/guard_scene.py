@@ -11,7 +11,7 @@ from typing import Any
 from lab.guest_process import GuestProcess
 from lab.vm import PROJECT, VM
 
-__all__ = ["Guard", "Pod", "Scene"]
+__all__ = ["CGROUPS", "GENEROUS", "STATE", "TARGETS", "Guard", "Pod", "Scene"]
 
 CGROUPS = "/sys/fs/cgroup"
 STATE = "/var/lib/oompolicy"

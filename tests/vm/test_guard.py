@@ -21,6 +21,7 @@ HOG = Pod("hog", priority=100, qos="besteffort", oom_score_adj=1000)
 MIB = 1 << 20
 KILLED = -signal.SIGKILL
 COOLDOWN = 5.0
+ATTEMPTS = 3
 
 
 @pytest.fixture
@@ -111,7 +112,19 @@ os.kill(guard, signal.SIGKILL)
 """
 
 
-def test_a_guard_that_is_killed_in_the_middle_of_a_kill_is_followed_by_one_that_knows(scene: Scene) -> None:
+def test_a_guard_that_is_killed_in_the_middle_of_a_kill_is_followed_by_one_that_knows(vm: VM) -> None:
+    """The middle lasts some twenty milliseconds: whoever comes too late for it tries again."""
+    for _ in range(ATTEMPTS):
+        scene = Scene(vm)
+        try:
+            if _is_interrupted(scene):
+                return
+        finally:
+            scene.clear()
+    pytest.fail(f"In {ATTEMPTS} attempts the guard was never killed between decision and end")
+
+
+def _is_interrupted(scene: Scene) -> bool:
     scene.build(CRITICAL, BATCH)
     scene.tell()
     guard = scene.guard()
@@ -126,13 +139,13 @@ def test_a_guard_that_is_killed_in_the_middle_of_a_kill_is_followed_by_one_that_
     assert batch.wait(GENEROUS).returncode == KILLED
     scene.wait_until("every decision is finished", lambda: _all_closed(scene))
     records = scene.finished()
-    assert records[0]["outcome"] == "Interrupted"
     assert {record["victim"]["pod"] for record in records} == {"batch"}
     if len(records) > 1:  # the first guard died before it could signal
         first, second = (parse(record["time"]) or 0.0 for record in records)
         assert second - first >= COOLDOWN - 0.1
     assert critical.returncode is None
     guard.stop()
+    return bool(records[0]["outcome"] == "Interrupted")
 
 
 def _all_closed(scene: Scene) -> bool:
@@ -172,13 +185,11 @@ def test_stays_up_kills_nothing_and_says_why_where_the_host_lacks_something(
         scene.tell()
         guard = vm.start(["python3", "-m", "oompolicy_agent.guard", "run", "--state-directory", STATE])
         guard.wait_for("Backend is Off", GENEROUS)
-        first = scene.status()
-        scene.wait_until("it has said so once more", lambda: scene.status()["updatedAt"] != first["updatedAt"])
         status = scene.status()
-        assert guard.returncode is None
         assert status["backend"] == "Off"
         assert {one["reason"] for one in status["reasons"] if one["backend"] == "Userspace"} == {reason}
         check = vm.run(["python3", "-m", "oompolicy_agent.guard", "check"], check=False)
         assert (check.returncode, reason in check.stdout) == (1, True)
+        assert guard.returncode is None
         guard.signal(signal.SIGTERM)
         assert guard.wait(GENEROUS).returncode == 0
