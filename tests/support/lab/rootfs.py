@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab import cache, disk_image, tools
+from lab.sweep import sweep_beside
 
 __all__ = ["RootFilesystem", "root_filesystem"]
 
@@ -48,18 +49,23 @@ GUEST = Path(__file__).parent / "guest"
 
 @dataclass(frozen=True)
 class RootFilesystem:
-    """What a machine boots: a raw ext4 `image`, not to be written, and the `kernel` that was installed in it."""
+    """What a machine boots: a raw ext4 `image`, not to be written, and the `kernel` that was installed in it.
+
+    `packages` names the set of Debian packages, whatever guest programs of ours are beside them.
+    """
 
     image: Path
     kernel: Path
+    packages: str
 
 
 def root_filesystem() -> RootFilesystem:
     """The root filesystem, from the cache or made now."""
     guest_files = sorted(path for path in GUEST.iterdir() if path.is_file())
     inputs = [_recipe(), str(DISK_MEBIBYTES), *(part for path in guest_files for part in (path.name, path))]
-    folder = cache.built("rootfs", inputs, _make_image, says="an ext4 image with the guest programs, seconds")
-    return RootFilesystem(folder / "root.ext4", folder / "vmlinuz")
+    says = "an ext4 image with the guest programs, seconds"
+    folder = sweep_beside(cache.built("rootfs", inputs, _make_image, says=says))
+    return RootFilesystem(folder / "root.ext4", folder / "vmlinuz", cache.key_of([_recipe()]))
 
 
 def _recipe() -> str:
