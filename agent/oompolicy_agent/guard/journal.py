@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Mapping
 
+from oompolicy_agent.guard.disk import Disk
 from oompolicy_agent.guard.files import append
 from oompolicy_agent.guard.log import Log
 
@@ -22,6 +23,7 @@ class Journal:
     def __init__(self, directory: int, log: Log) -> None:
         self._directory = directory
         self._log = log
+        self._disk = Disk()
         self._descriptor = self._open()
         self._is_new = False
         self.problem: str | None = None
@@ -41,12 +43,13 @@ class Journal:
             self._fail(error)
 
     def flush(self) -> None:
-        """Brings what is new to the disk, and starts another file when this one is large. Call it between decisions."""
-        if not self._is_new:
+        """Has what is new brought to the disk; starts another file when this one is large. For the time between decisions."""
+        if not self._is_new or not self._disk.sync(self._descriptor):
             return
         self._is_new = False
         try:
-            os.fdatasync(self._descriptor)
+            if self._disk.error:
+                raise self._disk.error
             if os.fstat(self._descriptor).st_size >= LARGEST:
                 os.rename(NAME, ROTATED, src_dir_fd=self._directory, dst_dir_fd=self._directory)
                 os.close(self._descriptor)
