@@ -43,7 +43,7 @@ class Journal:
             self._fail(error)
 
     def flush(self) -> None:
-        """Has what is new brought to the disk; starts another file when this one is large. For the time between decisions."""
+        """Has what is new brought to the disk; starts another file when this is large. Call it between decisions."""
         if not self._is_new or not self._disk.sync(self._descriptor):
             return
         self._is_new = False
