@@ -1,21 +1,21 @@
 """Keeps count of who is on the node: the tree of memcgs, since when each pod is there, what each container is."""
 
 import os
+from dataclasses import replace
 
 from oompolicy_agent.guard.kill import INIT
 from oompolicy_agent.guard.layout import Kind, Place
 from oompolicy_agent.guard.memcgs import CgroupFS
 from oompolicy_agent.guard.sandboxes import Roles
 from oompolicy_agent.guard.settings import Limits
-from oompolicy_agent.guard.snapshot import Facts, is_container
-from oompolicy_agent.guard.targets import Targets
+from oompolicy_agent.guard.snapshot import Facts
 
 __all__ = ["Census"]
 
 LOOK_SECONDS = 1.0
 """How often we ask whether anything came or went."""
-RECOUNT_SECONDS = 10.0
-"""How often everything is listed again, in case that a change left the link counts as they were."""
+RECOUNT_SECONDS = 60.0
+"""How often everything is listed again: a container that replaced another leaves the link counts as they were."""
 
 
 class Census:
@@ -29,6 +29,7 @@ class Census:
         self._roles = roles
         self._limits = limits
         self._own = frozenset({pod_uid} if pod_uid else ())
+        self._by_path: dict[str, Place] = {}
         self._first_seen: dict[str, float] = {}
         self._signature: object = None
         self._looked_at = self._counted_at = float("-inf")
@@ -44,43 +45,56 @@ class Census:
         """The pods' own memcgs."""
         return [place for place in self.tree if place.kind is Kind.POD]
 
-    def refresh(self, now: float, *, must: bool = False) -> None:
-        """Lists the tree again if something may have changed, or because it `must`."""
-        if not must and now - self._looked_at < LOOK_SECONDS:
-            return
+    def refresh(self, now: float) -> None:
+        """Lists the tree again if something has changed, asking at most once a second."""
+        if now - self._looked_at >= LOOK_SECONDS:
+            self.look(now)
+
+    def look(self, now: float) -> None:
+        """Lists the tree again if something has changed."""
         self._looked_at = now
         is_old = now - self._counted_at >= RECOUNT_SECONDS
-        if must or is_old or self._cgroups.signature(self.tree) != self._signature:
-            self._recount(now)
+        if is_old or self._cgroups.signature(self.tree) != self._signature:
+            self.recount(now)
+
+    def recount(self, now: float) -> None:
+        """Lists the tree again."""
+        before, self.tree = self._by_path, self._cgroups.tree()
+        self._by_path = {place.path: place for place in self.tree}
+        self._signature, self._counted_at = self._cgroups.signature(self.tree), now
+        if not before:
+            self._own |= {place.pod_uid for place in self.tree if self._holds_us(place)}
+        uids = [place.pod_uid for place in self.pods]
+        self._first_seen = {uid: self._first_seen.get(uid, now) for uid in uids}
+        self._roles.forget_all_but(place.container_id for place in self.tree)
+        self.version += self._by_path != before
 
     def place(self, path: str) -> Place:
-        """The place of a memcg in the last tree; raises LookupError."""
-        for place in self.tree:
-            if place.path == path:
-                return place
-        raise LookupError(f"expected {path} in the tree of memcgs, found none: a bug in the making of the snapshot")
+        """The place of a memcg in the last tree; raises KeyError."""
+        return self._by_path[path]
 
-    def facts(
-        self,
-        targets: Targets,
-        now: float,
-        *,
-        with_usage: bool,
-        with_swap: bool = False,
-        excluded: frozenset[int] = frozenset(),
-        futile: frozenset[str] = frozenset(),
-    ) -> Facts:
-        """What a snapshot needs to know; `with_usage` reads three files of every container that could die."""
-        roles = {c.container_id: self._roles.of(c.container_id) for c in self.tree if c.kind is Kind.CONTAINER}
+    def facts(self, now: float) -> Facts:
+        """What is known of the memcgs without measuring any."""
+        containers = [place for place in self.tree if place.kind is Kind.CONTAINER]
         return Facts(
-            roles=roles,
+            roles={place.container_id: self._roles.of(place.container_id) for place in containers},
             ages={uid: now - since for uid, since in self._first_seen.items()},
-            usage=self._usage(targets, roles, with_swap=with_swap) if with_usage else {},
             own=self._own,
-            excluded=excluded,
-            futile=futile,
+            unread=frozenset(place.id for place in containers),
             unknown_seconds=self._limits.unknown_seconds,
         )
+
+    def measured(self, facts: Facts, containers: list[Place], *, with_swap: bool) -> tuple[Facts, bool]:
+        """The facts with the usage of these containers; and whether all are there, or the tree is out of date."""
+        usage, is_current = dict(facts.usage), True
+        for place in containers:
+            is_populated = self._cgroups.is_populated(place.path)
+            found = self._cgroups.usage(place.path, with_swap=with_swap) if is_populated else None
+            if found is not None:
+                usage[place.id] = found
+            is_current = is_current and is_populated is not None
+        unread = facts.unread.difference(place.id for place in containers)
+        return replace(facts, usage=usage, unread=unread), is_current
 
     def may_swap(self) -> int:
         """How many bytes the containers together may still put into swap, as of the last look."""
@@ -89,43 +103,11 @@ class Census:
             self._swap = sum(self._may_swap(place.path) for place in self.tree if place.kind is Kind.CONTAINER)
         return self._swap
 
-    def untold(self, targets: Targets) -> list[str]:
-        """Containers by id of which nobody says whether they are sandboxes; they are left alone."""
-        containers = [place for place in self.tree if place.kind is Kind.CONTAINER]
-        roles = {place.container_id: self._roles.of(place.container_id) for place in containers}
-        return [
-            place.container_id
-            for place in containers
-            if roles[place.container_id] is None and not is_container(place, targets, roles)
-        ]
-
-    def _recount(self, now: float) -> None:
-        before, self.tree = self.tree, self._cgroups.tree()
-        self._signature, self._counted_at = self._cgroups.signature(self.tree), now
-        if not before:
-            self._own |= {place.pod_uid for place in self.tree if self._holds_us(place)}
-        uids = [place.pod_uid for place in self.pods]
-        self._first_seen = {uid: self._first_seen.get(uid, now) for uid in uids}
-        self._roles.forget_all_but(place.container_id for place in self.tree)
-        self.version += self.tree != before
-
     def _holds_us(self, place: Place) -> bool:
         """Whether the guard itself or PID 1 runs in this container. Neither ever moves."""
         if place.kind is not Kind.CONTAINER:
             return False
         return not {os.getpid(), INIT}.isdisjoint(self._cgroups.processes(place.path))
-
-    def _usage(self, targets: Targets, roles: dict[str, str | None], *, with_swap: bool) -> dict[int, int]:
-        usage = {}
-        for place in self.tree:
-            target = targets.pods.get(place.pod_uid)
-            if place.pod_uid in self._own or (target and target.protect == "Always"):
-                continue
-            if is_container(place, targets, roles) and self._cgroups.is_populated(place.path):
-                found = self._cgroups.usage(place.path, with_swap=with_swap)
-                if found is not None:
-                    usage[place.id] = found
-        return usage
 
     def _may_swap(self, path: str) -> int:
         """Between what it has in swap and its limit there; no more than it has in memory."""

@@ -20,6 +20,10 @@ NOTHING_SECONDS = 1.0
 """After a look that found nobody eligible: looking costs, and what makes somebody eligible takes its time."""
 
 
+SHORTEST_KILL = 0.1
+"""Seconds: a kill while nothing else goes on may take a quarter of it, but that promises nothing for the next."""
+
+
 class Enforcer:
     """Acts on shortages and sees each victim out."""
 
@@ -123,7 +127,7 @@ class Enforcer:
 
     def _measure(self, execution: Execution) -> None:
         self._measured = [*self._measured[-4:], execution.seconds]
-        self.kill_to_free_seconds = max(self._measured)
+        self.kill_to_free_seconds = max(SHORTEST_KILL, *self._measured)
 
 
 def _decision(shortage: Shortage, policy: Policy, choice: Choice | None) -> Decision:

@@ -3,7 +3,7 @@
 import time
 
 from oompolicy_agent.guard.parts import Parts
-from oompolicy_agent.guard.snapshot import Mapped, mapped
+from oompolicy_agent.guard.snapshot import Mapped, mapped, untold
 from oompolicy_agent.guard.status import Status, boot_id
 from oompolicy_agent.guard.support import BETTER, Reason
 from oompolicy_agent.guard.watch import Watch
@@ -58,13 +58,12 @@ class Reporter:
         )
 
     def _count(self, now: float) -> None:
-        parts = self._parts
-        facts = parts.census.facts(parts.inbox.targets, now, with_usage=False)
-        self._mapped = mapped(parts.census.tree, parts.inbox.targets, facts)
-        untold = parts.census.untold(parts.inbox.targets)
-        self.problems["roles"] = (
-            f"{len(untold)} containers are left alone: {NOBODY_SAYS}; {untold[0]}" if untold else None
-        )
+        census, targets = self._parts.census, self._parts.inbox.targets
+        facts = census.facts(now)
+        self._mapped = mapped(census.tree, targets, facts)
+        left_alone = untold(census.tree, targets, facts)
+        some = f"{len(left_alone)} containers are left alone: {NOBODY_SAYS}; {left_alone[0]}" if left_alone else None
+        self.problems["roles"] = some
 
     def _all_problems(self) -> list[str]:
         parts = self._parts

@@ -8,7 +8,7 @@ from oompolicy_agent.guard.sandboxes import CONTAINER, SANDBOX
 from oompolicy_agent.guard.targets import ContainerTarget, Policy, Targets
 from oompolicy_agent.model import Memcg, Snapshot
 
-__all__ = ["Facts", "Mapped", "is_container", "mapped", "snapshot_of"]
+__all__ = ["Facts", "Mapped", "classes", "is_container", "mapped", "snapshot_of", "untold"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,9 @@ class Facts:
     ages: Mapping[str, float] = field(default_factory=dict)
     """By pod uid: seconds since the guard first saw the pod."""
     usage: Mapping[int, int] = field(default_factory=dict)
-    """By memcg id, in bytes; what is missing here is empty, gone, or of no interest."""
+    """By memcg id, in bytes; what is missing here and not unread is empty, gone, or of no interest."""
+    unread: frozenset[int] = frozenset()
+    """Memcgs, by id, that may hold processes; nobody has looked, because others come before them anyway."""
     own: frozenset[str] = frozenset()
     """Pods, by uid, that hold the guard itself or PID 1."""
     excluded: frozenset[int] = frozenset()
@@ -47,6 +49,18 @@ def snapshot_of(tree: list[Place], targets: Targets, facts: Facts, domain: str) 
     builder = _Builder(targets, facts, policy.default_priority, _usage_by_pod(tree, targets, facts))
     memcgs = tuple([memcg for place in tree if (memcg := builder.memcg(place))])
     return Snapshot(domain, memcgs, policy.default_priority, policy.tie_break)
+
+
+def classes(tree: list[Place], targets: Targets, facts: Facts) -> list[list[Place]]:
+    """The containers that could die, in groups by what their pods are compared by, the first group to die first.
+
+    In a crisis only the first group has to be measured: what the others use changes nothing.
+    """
+    groups: dict[tuple[bool, int], list[Place]] = {}
+    for place in tree:
+        if is_container(place, targets, facts.roles) and (key := _class_of(place, targets, facts)):
+            groups.setdefault(key, []).append(place)
+    return [groups[key] for key in sorted(groups)]
 
 
 def mapped(tree: list[Place], targets: Targets, facts: Facts) -> Mapped:
@@ -114,12 +128,25 @@ class _Builder:
 
     def _is_killable(self, place: Place) -> bool:
         facts = self.facts
-        if place.id not in facts.usage or place.id in facts.excluded or place.pod_uid in facts.futile:
+        if place.id in facts.excluded or place.pod_uid in facts.futile:
+            return False
+        if place.id not in facts.usage and place.id not in facts.unread:
             return False
         return is_container(place, self.targets, facts.roles)
 
     def _has_waited(self, place: Place) -> bool:
-        return self.facts.ages.get(place.pod_uid, 0.0) >= self.facts.unknown_seconds
+        return _has_waited(place, self.facts)
+
+
+def untold(tree: list[Place], targets: Targets, facts: Facts) -> list[str]:
+    """Containers, by id, of which nobody says whether they are sandboxes; they are left alone."""
+    return [
+        place.container_id
+        for place in tree
+        if place.kind is Kind.CONTAINER
+        and facts.roles.get(place.container_id) is None
+        and not is_container(place, targets, facts.roles)
+    ]
 
 
 def is_container(place: Place, targets: Targets, roles: Mapping[str, str | None]) -> bool:
@@ -128,6 +155,22 @@ def is_container(place: Place, targets: Targets, roles: Mapping[str, str | None]
         return False
     role = roles.get(place.container_id)
     return role == CONTAINER or (role is None and _told(place, targets) is not None)
+
+
+def _class_of(place: Place, targets: Targets, facts: Facts) -> tuple[bool, int] | None:
+    """What its pod is compared by: unknown, and the priority. None: never a candidate."""
+    target, default = targets.pods.get(place.pod_uid), (targets.policy or _NO_POLICY).default_priority
+    if place.pod_uid in facts.own or (target is None and place.is_static):
+        return None
+    if target is None:
+        return not _has_waited(place, facts), default
+    if target.protect == "Always":
+        return None
+    return False, default if target.priority is None else target.priority
+
+
+def _has_waited(place: Place, facts: Facts) -> bool:
+    return facts.ages.get(place.pod_uid, 0.0) >= facts.unknown_seconds
 
 
 def _told(place: Place, targets: Targets) -> ContainerTarget | None:

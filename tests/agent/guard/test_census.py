@@ -10,8 +10,6 @@ from oompolicy_agent.guard.census import Census
 from oompolicy_agent.guard.memcgs import CgroupFS
 from oompolicy_agent.guard.sandboxes import Roles
 from oompolicy_agent.guard.settings import Limits
-from oompolicy_agent.guard.snapshot import Facts
-from oompolicy_agent.guard.targets import ContainerTarget, PodTarget, Targets
 
 MIB = 1 << 20
 
@@ -30,10 +28,6 @@ def census(host: FakeHost, pod_uid: str = "") -> Census:
     return counted
 
 
-def facts(counted: Census, now: float = 0.0, *, targets: Targets | None = None) -> Facts:
-    return counted.facts(targets or Targets(), now, with_usage=True)
-
-
 def test_knows_the_tree_and_what_holds_all_pods(host: FakeHost) -> None:
     counted = census(host)
     assert counted.top
@@ -41,12 +35,12 @@ def test_knows_the_tree_and_what_holds_all_pods(host: FakeHost) -> None:
     assert [pod.path for pod in counted.pods] == ["/kubepods/poda"]
 
 
-def test_looks_at_most_once_a_second_unless_it_must(host: FakeHost) -> None:
+def test_looks_at_most_once_a_second_unless_it_is_told_to(host: FakeHost) -> None:
     counted = census(host)
     host.memcg("/kubepods/podb")
     counted.refresh(0.9)
     before = counted.version
-    counted.refresh(0.9, must=True)
+    counted.look(0.9)
     assert (before, counted.version, len(counted.pods)) == (1, 2, 2)
 
 
@@ -63,7 +57,7 @@ def test_counts_a_pods_age_from_when_it_was_first_seen(host: FakeHost) -> None:
     counted = census(host)
     host.memcg("/kubepods/podb")
     counted.refresh(5.0)
-    assert facts(counted, 8.0).ages == {"a": 8.0, "b": 3.0}
+    assert counted.facts(8.0).ages == {"a": 8.0, "b": 3.0}
 
 
 def test_a_pod_that_comes_back_is_new(host: FakeHost) -> None:
@@ -74,35 +68,39 @@ def test_a_pod_that_comes_back_is_new(host: FakeHost) -> None:
     counted.refresh(10.0)
     (host.cgroups / "away").rename(host.cgroups / "kubepods/podb")
     counted.refresh(20.0)
-    assert facts(counted, 20.0).ages["b"] == 0.0
+    assert counted.facts(20.0).ages["b"] == 0.0
 
 
 def test_finds_its_own_pod_by_its_uid_and_by_its_process(host: FakeHost) -> None:
-    assert facts(census(host, pod_uid="told")).own == {"told"}
+    assert census(host, pod_uid="told").facts(0.0).own == {"told"}
     host.memcg("/kubepods/podguard/g-main", pids=(os.getpid(),))
-    assert facts(census(host)).own == {"guard"}
+    assert census(host).facts(0.0).own == {"guard"}
 
 
 def test_does_not_believe_a_process_that_is_named_like_kubelet(host: FakeHost) -> None:
     host.process(20)
     (host.proc / "20/comm").write_text("kubelet\n")
-    assert facts(census(host)).own == set()
+    assert census(host).facts(0.0).own == set()
 
 
-def test_reads_the_usage_of_who_could_die_only(host: FakeHost) -> None:
-    for name in ("b", "c", "d"):
-        host.memcg(f"/kubepods/pod{name}/{name}-main", current=50, pids=(30,) if name != "c" else ())
-        host.bundle(f"{name}-main", "container" if name != "d" else "sandbox")
-    protected = PodTarget("b", "shop", "b", None, "Always", containers={"b-main": ContainerTarget("main", "b-main")})
+def test_measures_whom_it_is_asked_to(host: FakeHost) -> None:
+    host.memcg("/kubepods/podb/b-main", current=50, pids=(30,))
+    host.memcg("/kubepods/podc/c-main", current=50)
     counted = census(host)
-    assert list(facts(counted, targets=Targets(pods={"b": protected})).usage.values()) == [100 * MIB]
+    a, b, c = (counted.place(f"/kubepods/pod{name}/{name}-main") for name in "abc")
+    measured, is_current = counted.measured(counted.facts(0.0), [a, c], with_swap=False)
+    assert measured.usage == {a.id: 100 * MIB}
+    assert measured.unread == {b.id}
+    assert is_current
 
 
-def test_says_of_whom_nobody_has_said_what_it_is(host: FakeHost) -> None:
-    host.memcg("/kubepods/podb/b-main")
-    host.memcg("/kubepods/podc/c-main")
-    told = PodTarget("c", "shop", "c", 1, containers={"c-main": ContainerTarget("main", "c-main")})
-    assert census(host).untold(Targets(pods={"c": told})) == ["b-main"]
+def test_notices_that_somebody_is_gone(host: FakeHost) -> None:
+    counted = census(host)
+    place = counted.place("/kubepods/poda/a-main")
+    (host.cgroups / "kubepods/poda/a-main").rename(host.cgroups / "away")
+    measured, is_current = counted.measured(counted.facts(0.0), [place], with_swap=False)
+    assert measured.usage == {}
+    assert not is_current
 
 
 @pytest.mark.parametrize(
@@ -118,8 +116,3 @@ def test_counts_what_the_pods_may_still_swap(host: FakeHost, limit: str, held: i
     (folder / "memory.swap.max").write_text(limit + "\n")
     (folder / "memory.swap.current").write_text(f"{held}\n")
     assert census(host).may_swap() == expected * MIB
-
-
-def test_an_unknown_path_is_a_bug_that_names_itself(host: FakeHost) -> None:
-    with pytest.raises(LookupError, match="/nowhere"):
-        census(host).place("/nowhere")

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from oompolicy_agent.guard.layout import Kind, Place
-from oompolicy_agent.guard.snapshot import Facts, mapped, snapshot_of
+from oompolicy_agent.guard.snapshot import Facts, classes, mapped, snapshot_of, untold
 from oompolicy_agent.guard.targets import ContainerTarget, PodTarget, Policy, Targets
 from oompolicy_agent.model import Memcg, TieBreak
 from oompolicy_agent.select import select
@@ -182,3 +182,35 @@ def test_counts_how_well_targets_and_node_fit() -> None:
     told = targets(target("a", 5), target("gone", 5))
     found = mapped(tree("a", "stranger", HASH), told, facts("a", "stranger", HASH))
     assert (found.targets_mapped, found.pods_without_cgroup, found.unknown_leaves) == (2, 1, 1)
+
+
+def test_says_of_whom_nobody_has_said_what_it_is() -> None:
+    known = replace(facts("a", "b"), roles={"a-pause": "sandbox", "b-pause": "sandbox"})
+    assert untold(tree("a", "b"), targets(target("b", 1)), known) == ["a-main"]
+
+
+def test_classes_are_those_that_pods_are_compared_by() -> None:
+    places = tree("late", "new", "low", "high", "same", "safe", "own", "request", HASH)
+    told = targets(
+        target("low", -5),
+        target("high", 900),
+        target("same", 900),
+        target("safe", protect="Always"),
+        target("own", 1),
+        target("request", protect="Request"),
+    )
+    known = replace(facts(*[place.pod_uid for place in places if place.kind is Kind.POD]), own=frozenset({"own"}))
+    known = replace(known, ages={"late": 0.0, "new": 60.0})
+    names = [[place.container_id.removesuffix("-main") for place in group] for group in classes(places, told, known)]
+    assert names == [["low"], ["new", "request"], ["high", "same"], ["late"]]
+
+
+@pytest.mark.parametrize("unread", [frozenset[int](), frozenset({11, 31})], ids=["all-measured", "one-class-measured"])
+def test_what_the_classes_behind_use_changes_nothing(unread: frozenset[int]) -> None:
+    known = facts("a", "b", "c")
+    usage = {memcg: size for memcg, size in known.usage.items() if memcg not in unread}
+    known = replace(known, usage=usage, unread=unread)
+    snapshot = snapshot_of(tree("a", "b", "c"), targets(target("a", 50), target("b", 1), target("c", 60)), known, "/")
+    first = select(snapshot).order[0]
+    assert first.path == "/kubepods/podb/b-main"
+    assert first.layers[1].spared == ("/kubepods/poda", "/kubepods/podc")
