@@ -20,10 +20,10 @@ TAIL = 1 << 20
 class Journal:
     """Writes to `decisions.jsonl` in a directory, by its descriptor."""
 
-    def __init__(self, directory: int, log: Log) -> None:
+    def __init__(self, directory: int, log: Log, disk: Disk) -> None:
         self._directory = directory
         self._log = log
-        self._disk = Disk()
+        self._disk = disk
         self._descriptor = self._open()
         self._is_new = False
         self.problem: str | None = None
@@ -44,18 +44,30 @@ class Journal:
 
     def flush(self) -> None:
         """Has what is new brought to the disk; starts another file when this is large. Call it between decisions."""
-        if not self._is_new or not self._disk.sync(self._descriptor):
+        if not self._is_new or not self._disk.is_idle:
             return
         self._is_new = False
         try:
             if self._disk.error:
                 raise self._disk.error
+            self._sync()
             if os.fstat(self._descriptor).st_size >= LARGEST:
                 os.rename(NAME, ROTATED, src_dir_fd=self._directory, dst_dir_fd=self._directory)
                 os.close(self._descriptor)
                 self._descriptor = self._open()
         except OSError as error:
             self._fail(error)
+
+    def _sync(self) -> None:
+        descriptor = os.dup(self._descriptor)
+
+        def sync() -> None:
+            try:
+                os.fdatasync(descriptor)
+            finally:
+                os.close(descriptor)
+
+        self._disk.start(sync)
 
     def _open(self) -> int:
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from oompolicy_agent.guard.budget import Budget
 from oompolicy_agent.guard.census import Census
 from oompolicy_agent.guard.chooser import Chooser
+from oompolicy_agent.guard.disk import Disk
 from oompolicy_agent.guard.enforcer import Enforcer
 from oompolicy_agent.guard.files import make_directory
 from oompolicy_agent.guard.gauges import Gauges
@@ -53,6 +54,7 @@ class Parts:
     ledger: Ledger
     enforcer: Enforcer
     status_file: StatusFile
+    status_disk: Disk
 
 
 def open_folders(settings: Settings) -> Folders:
@@ -70,7 +72,11 @@ def assemble(settings: Settings, log: Log, folders: Folders, wake: int) -> Parts
     census = Census(cgroups, Roles(settings.host_root), settings.limits, settings.pod_uid)
     pressure = Pressure(settings.limits, wake)
     chooser = Chooser(cgroups, census, settings.proc)
-    ledger = Ledger(Journal(folders.outbox, log), log)
+    journal_disk, status_disk = (
+        Disk(),
+        Disk(),
+    )  # one each: a journal that waits for its disk must not silence the status
+    ledger = Ledger(Journal(folders.outbox, log, journal_disk), log)
     budget, outcasts = Budget(settings.limits), Outcasts(settings.limits)
     return Parts(
         settings=settings,
@@ -85,5 +91,6 @@ def assemble(settings: Settings, log: Log, folders: Folders, wake: int) -> Parts
         budget=budget,
         ledger=ledger,
         enforcer=Enforcer(chooser, budget, ledger, outcasts, log),
-        status_file=StatusFile(folders.outbox, log),
+        status_file=StatusFile(folders.outbox, log, status_disk),
+        status_disk=status_disk,
     )

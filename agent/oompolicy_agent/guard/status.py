@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from oompolicy_agent.guard.clock import stamp
+from oompolicy_agent.guard.disk import Disk
 from oompolicy_agent.guard.files import read_kernel, replace
 from oompolicy_agent.guard.log import Log
 from oompolicy_agent.guard.records import FORMAT_VERSION, policy_document
@@ -63,27 +64,30 @@ class Status:
 class StatusFile:
     """Writes the file in a directory, by its descriptor."""
 
-    def __init__(self, directory: int, log: Log) -> None:
+    def __init__(self, directory: int, log: Log, disk: Disk) -> None:
         self._directory = directory
         self._log = log
+        self._disk = disk
         self._news: object = None
         self._written_at = float("-inf")
         self._is_failing = False
 
     def publish(self, document: dict[str, object], monotonic: float, wall: float) -> None:
-        """Writes it if there is news or it is time."""
+        """Has it written if there is news or it is time; while the last one is being written, news wait."""
+        if not self._disk.is_idle:
+            return
+        self._tell_of_errors()
         news = {key: value for key, value in document.items() if key not in UNSTEADY}
         if news == self._news and monotonic - self._written_at < INTERVAL:
             return
         self._news, self._written_at = news, monotonic
         content = json.dumps({"updatedAt": stamp(wall)} | document).encode() + b"\n"
-        try:
-            replace(self._directory, NAME, content, 0o644)
-            self._is_failing = False
-        except OSError as error:
-            if not self._is_failing:
-                self._log.error("Could not write the status", path=NAME, err=str(error))
-            self._is_failing = True
+        self._disk.start(lambda: replace(self._directory, NAME, content, 0o644))
+
+    def _tell_of_errors(self) -> None:
+        if (error := self._disk.error) and not self._is_failing:
+            self._log.error("Could not write the status", path=NAME, err=str(error))
+        self._is_failing = error is not None
 
 
 def boot_id(proc: str) -> str:

@@ -4,47 +4,70 @@ import os
 import threading
 from pathlib import Path
 
-import pytest
-
 from oompolicy_agent.guard.disk import Disk
+from oompolicy_agent.guard.files import make_directory
+from oompolicy_agent.guard.journal import Journal
+from oompolicy_agent.guard.log import Log
+from oompolicy_agent.guard.status import StatusFile
 
 
-@pytest.fixture
-def slow(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
-    """A disk whose sync ends when the event is set."""
-    may_end = threading.Event()
-    monkeypatch.setattr(os, "fdatasync", lambda _: may_end.wait(10))
-    return may_end
+class SlowDisk(Disk):
+    """Ends its tasks when it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_end = threading.Event()
+
+    def start(self, task: object) -> None:
+        """As the real one, later."""
+        assert callable(task)
+        super().start(lambda: (self.may_end.wait(10), task())[1])
 
 
-def test_a_sync_is_asked_for_and_not_waited_for(slow: threading.Event, tmp_path: Path) -> None:
+def test_a_task_is_not_waited_for() -> None:
+    disk, done = SlowDisk(), []
+    disk.start(lambda: done.append(1))
+    assert (disk.is_idle, done) == (False, [])
+    disk.may_end.set()
+    assert disk.wait(10)
+    assert (disk.is_idle, done) == (True, [1])
+
+
+def test_a_disk_that_fails_says_so_and_goes_on() -> None:
+    def fail() -> None:
+        raise OSError(5, "Input/output error")
+
     disk = Disk()
-    with (tmp_path / "journal").open("w") as file:
-        assert disk.sync(file.fileno())
-        assert not disk.wait(0)
-        assert not disk.sync(file.fileno()), "a second one must not pile up behind the first"
-        slow.set()
-        assert disk.wait(10)
-        assert disk.sync(file.fileno())
-        assert disk.wait(10)
-
-
-def test_the_file_may_be_closed_while_the_disk_is_busy(slow: threading.Event, tmp_path: Path) -> None:
-    disk = Disk()
-    with (tmp_path / "journal").open("w") as file:
-        assert disk.sync(file.fileno())
-    slow.set()
+    disk.start(fail)
+    assert disk.wait(10)
+    assert str(disk.error) == "[Errno 5] Input/output error"
+    disk.start(lambda: None)
     assert disk.wait(10)
     assert disk.error is None
 
 
-def test_a_disk_that_fails_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def fail(_: int) -> None:
-        raise OSError(5, "Input/output error")
+def test_the_journal_goes_on_and_syncs_once_more_when_the_disk_is_ready(tmp_path: Path) -> None:
+    disk = SlowDisk()
+    journal = Journal(make_directory(str(tmp_path / "outbox"), 0o755), Log(), disk)
+    for name in ("a", "b"):
+        journal.write({"id": name})
+        journal.flush()
+    assert (tmp_path / "outbox/decisions.jsonl").read_text() == '{"id": "a"}\n{"id": "b"}\n'
+    disk.may_end.set()
+    assert disk.wait(10)
+    journal.flush()
+    assert disk.wait(10)
+    assert journal.problem is None
 
-    monkeypatch.setattr(os, "fdatasync", fail)
-    disk = Disk()
-    with (tmp_path / "journal").open("w") as file:
-        disk.sync(file.fileno())
-        assert disk.wait(10)
-    assert str(disk.error) == "[Errno 5] Input/output error"
+
+def test_the_status_waits_for_the_disk_and_then_has_the_latest(tmp_path: Path) -> None:
+    disk = SlowDisk()
+    status = StatusFile(make_directory(str(tmp_path / "outbox"), 0o755), Log(), disk)
+    for kills in range(3):
+        status.publish({"kills": kills}, monotonic=0.0, wall=0.0)
+    assert os.listdir(tmp_path / "outbox") == []  # noqa: PTH208 - a plain list
+    disk.may_end.set()
+    assert disk.wait(10)
+    status.publish({"kills": 2}, monotonic=0.0, wall=0.0)
+    assert disk.wait(10)
+    assert '"kills": 2' in (tmp_path / "outbox/guard-status.json").read_text()

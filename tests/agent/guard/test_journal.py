@@ -9,6 +9,7 @@ import pytest
 
 from oompolicy_agent.guard import journal as module
 from oompolicy_agent.guard.clock import stamp
+from oompolicy_agent.guard.disk import Disk
 from oompolicy_agent.guard.history import History, interrupted, kill_times, recall
 from oompolicy_agent.guard.journal import Journal
 from oompolicy_agent.guard.log import Log
@@ -34,7 +35,7 @@ def recalled(*records: dict[str, object]) -> History:
 
 
 def test_appends_a_line_for_each_record(directory: int, tmp_path: Path) -> None:
-    journal = Journal(directory, Log())
+    journal = Journal(directory, Log(), Disk())
     journal.write({"id": "a"})
     journal.write({"id": "b"})
     assert (tmp_path / "decisions.jsonl").read_text() == '{"id": "a"}\n{"id": "b"}\n'
@@ -43,7 +44,7 @@ def test_appends_a_line_for_each_record(directory: int, tmp_path: Path) -> None:
 
 def test_goes_on_after_a_record_that_a_crash_cut_short(directory: int, tmp_path: Path) -> None:
     (tmp_path / "decisions.jsonl").write_text('{"id": "a"}\n{"id": ')
-    Journal(directory, Log()).write({"id": "b"})
+    Journal(directory, Log(), Disk()).write({"id": "b"})
     assert (tmp_path / "decisions.jsonl").read_text() == '{"id": "a"}\n{"id": \n{"id": "b"}\n'
 
 
@@ -51,13 +52,13 @@ def test_starts_another_file_when_this_one_is_large(
     directory: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "LARGEST", 100)
-    journal = Journal(directory, Log())
+    journal = Journal(directory, Log(), Disk())
     journal.write({"id": "a" * 100})
     journal.flush()
     journal.write({"id": "b"})
     assert "aaa" in (tmp_path / "decisions.jsonl.1").read_text()
     assert (tmp_path / "decisions.jsonl").read_text() == '{"id": "b"}\n'
-    assert [json.loads(line)["id"][:1] for line in Journal(directory, Log()).tail()] == ["a", "b"]
+    assert [json.loads(line)["id"][:1] for line in Journal(directory, Log(), Disk()).tail()] == ["a", "b"]
 
 
 def test_a_disk_that_fails_is_reported_once_and_stops_nothing(
@@ -65,9 +66,9 @@ def test_a_disk_that_fails_is_reported_once_and_stops_nothing(
 ) -> None:
     (tmp_path / "decisions.jsonl").symlink_to("/dev/full")
     with pytest.raises(OSError, match="decisions"):
-        Journal(directory, Log())
+        Journal(directory, Log(), Disk())
     (tmp_path / "decisions.jsonl").unlink()
-    journal = Journal(directory, Log())
+    journal = Journal(directory, Log(), Disk())
     os.dup2(os.open("/dev/full", os.O_WRONLY), journal._descriptor)  # noqa: SLF001 - no other way to a full disk
     journal.write({"id": "a"})
     journal.write({"id": "b"})

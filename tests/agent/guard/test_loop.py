@@ -91,6 +91,7 @@ class Node:
 
     def status(self) -> dict[str, Any]:
         """What the guard says about itself."""
+        assert self.parts.status_disk.wait(10)
         status: dict[str, Any] = json.loads((self.host.state / "outbox/guard-status.json").read_text())
         return status
 
