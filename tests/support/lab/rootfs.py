@@ -90,7 +90,7 @@ def _make_image(folder: Path) -> None:
     root = folder / "root"
     make_disk = shlex.join(disk_image.make_command(root, folder / "root.ext4", DISK_MEBIBYTES))
     script = f"""
-        mkdir {root} && tar -xf {_packages()} -C {root}
+        mkdir {root} && tar -xf {_packages()} -C {root} && chmod -R u+rX {root}
         mkdir -p {root}/lab/lab && cp -r {GUEST} {root}/lab/lab/ && chmod 755 {root}/lab/lab/guest/init.sh
         cp {root}/boot/vmlinuz-* {folder}/vmlinuz && chmod 644 {folder}/vmlinuz
         {make_disk}
@@ -100,7 +100,10 @@ def _make_image(folder: Path) -> None:
 
 
 def _as_root() -> list[str]:
-    """What makes files belong to root when we are not: fakeroot remembers owners until mke2fs reads them."""
+    """What makes files belong to root when we are not: fakeroot remembers owners until mke2fs reads them.
+
+    It cannot open what its owner may not read; hence the chmod.
+    """
     return [] if os.geteuid() == 0 else [tools.require("fakeroot", package="fakeroot"), "--"]
 
 
