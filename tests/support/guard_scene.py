@@ -177,8 +177,10 @@ class Scene:
         return [record for record in self.journal() if record["phase"] == "Finished"]
 
     def status(self) -> dict[str, Any]:
-        """What the guard says about itself."""
-        status: dict[str, Any] = json.loads(self.vm.read(f"{STATE}/outbox/guard-status.json"))
+        """What the guard says about itself, once it has."""
+        path = f"{STATE}/outbox/guard-status.json"
+        self.wait_until("there is a status", lambda: self.vm.run(["test", "-e", path], check=False).returncode == 0)
+        status: dict[str, Any] = json.loads(self.vm.read(path))
         return status
 
     def wait_until(self, what: str, is_so: Callable[[], object], seconds: float = GENEROUS) -> None:

@@ -14,7 +14,7 @@ from oompolicy_agent.guard.log import Log
 from oompolicy_agent.guard.loop import Loop
 from oompolicy_agent.guard.parts import assemble, open_folders
 from oompolicy_agent.guard.settings import Settings
-from oompolicy_agent.guard.syscalls import lock_memory
+from oompolicy_agent.guard.syscalls import lock_memory, use_one_arena
 
 __all__ = ["add_arguments", "guard", "run"]
 
@@ -59,6 +59,7 @@ def guard(settings: Settings) -> int:
     folders = open_folders(settings)
     if not _have_lock(settings, folders.state, log, stop):
         return 0 if stop() else HELD
+    use_one_arena()
     parts = assemble(settings, log, folders, stop.wake)
     for moment in kill_times(parts.ledger.adopt(), time.monotonic(), time.time()):
         parts.budget.spend(moment)

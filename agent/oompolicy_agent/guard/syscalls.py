@@ -4,7 +4,7 @@ import ctypes
 import errno
 import os
 
-__all__ = ["lock_memory", "release_memory"]
+__all__ = ["lock_memory", "release_memory", "use_one_arena"]
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _LIBC.syscall.restype = ctypes.c_long
@@ -12,6 +12,14 @@ _LIBC.syscall.restype = ctypes.c_long
 PROCESS_MRELEASE = 448
 """The same number on every architecture (Linux 5.15)."""
 MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT = 1, 2, 4
+M_ARENA_MAX = -8
+"""Of glibc's malloc.h; another C library does not have the function, and its heap is not like that."""
+
+
+def use_one_arena() -> None:
+    """Lets threads share the C library's heap; call it before they start. Each would reserve 64 MiB of addresses."""
+    if hasattr(_LIBC, "mallopt"):
+        _LIBC.mallopt(M_ARENA_MAX, 1)
 
 
 def lock_memory() -> str | None:
