@@ -19,7 +19,6 @@ __all__ = ["Enforcer"]
 NOTHING_SECONDS = 1.0
 """After a look that found nobody eligible: looking costs, and what makes somebody eligible takes its time."""
 
-
 SHORTEST_KILL = 0.1
 """Seconds: a kill while nothing else goes on may take a quarter of it, but that promises nothing for the next."""
 

@@ -94,7 +94,7 @@ class Loop:
             return
         targets = self._parts.inbox.targets
         choice = self._parts.chooser.choose(targets, NODE, with_swap=True, excluded=frozenset(), futile=frozenset())
-        if choice:
+        if choice and self._obstacle is None:
             self._parts.log.info("Would choose now", cgroup=choice.victim.path, why=choice.why)
 
     def _find_obstacle(self, policy: Policy | None) -> Reason | None:
