@@ -11,7 +11,6 @@ from lab import cache, disk_image
 from lab.node_config import containerd_config
 from lab.qemu import Access, Disk, Hardware, Machine
 from lab.rootfs import RootFilesystem, root_filesystem
-from lab.sweep import sweep_beside
 from lab.vm import VM
 
 __all__ = ["image_disk", "import_images", "kubelet_disk"]
@@ -52,7 +51,7 @@ def image_disk(archives: Sequence[Path]) -> Path:
 
     inputs: list[str | Path] = [root.packages, containerd_config(), *archives]
     says = "containerd imports the images in a machine of its own, about a minute when emulated"
-    return sweep_beside(cache.built("image-disk", inputs, make, says=says)) / "containerd.ext4"
+    return cache.built("image-disk", inputs, make, says=says) / "containerd.ext4"
 
 
 def import_images(vm: VM, archive: str) -> None:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab import cache, disk_image, tools
-from lab.sweep import sweep_beside
 
 __all__ = ["RootFilesystem", "root_filesystem"]
 
@@ -64,7 +63,7 @@ def root_filesystem() -> RootFilesystem:
     guest_files = sorted(path for path in GUEST.iterdir() if path.is_file())
     inputs = [_recipe(), str(DISK_MEBIBYTES), *(part for path in guest_files for part in (path.name, path))]
     says = "an ext4 image with the guest programs, seconds"
-    folder = sweep_beside(cache.built("rootfs", inputs, _make_image, says=says))
+    folder = cache.built("rootfs", inputs, _make_image, says=says)
     return RootFilesystem(folder / "root.ext4", folder / "vmlinuz", cache.key_of([_recipe()]))
 
 
