@@ -67,6 +67,8 @@ class Follower:
         self._process.terminate()
         self._process.wait()
         self._thread.join(timeout=5)
+        if self._process.stdout:
+            self._process.stdout.close()
 
     def _print(self, lines: IO[str]) -> None:
         last = ""
