@@ -17,9 +17,8 @@ from lab.control_plane import ControlPlane, KubectlError
 from lab.daemon import free_port
 from lab.node_config import ADDRESS, FORWARDED_ADDRESS, write_configuration
 from lab.node_disks import image_disk, import_images, kubelet_disk
-from lab.qemu import Access, Disk, Hardware, Machine
-from lab.rootfs import root_filesystem
-from lab.vm import VM, Result
+from lab.qemu import Access, Disk, Hardware
+from lab.vm import Result, booted
 
 if TYPE_CHECKING:
     from lab.guest_process import GuestProcess
@@ -74,10 +73,9 @@ class Node:
         with ExitStack() as stack:
             scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="oompolicy-node-")))
             self.folder = self._folder or scratch
-            machine = stack.enter_context(Machine(self._hardware(), root_filesystem(), self.folder))
-            report.note(f"{self.name} is powered on; its logs are in {self.folder}")
             self._register()
-            self.vm = VM(machine)
+            report.note(f"{self.name} is powered on; its logs are in {self.folder}")
+            self.vm = stack.enter_context(booted(self._hardware(), self.folder))
             self._bring_up(scratch / "files")
             self._stack = stack.pop_all()
         return self

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from lab import cache, disk_image
 from lab.node_config import containerd_config
-from lab.qemu import Access, Disk, Hardware, Machine
-from lab.rootfs import RootFilesystem, root_filesystem
-from lab.vm import VM
+from lab.qemu import Access, Disk, Hardware
+from lab.rootfs import root_filesystem
+from lab.vm import VM, booted
 
 __all__ = ["image_disk", "import_images", "kubelet_disk"]
 
@@ -41,15 +41,14 @@ def image_disk(archives: Sequence[Path]) -> Path:
 
     A machine of its own imports them: under emulation that takes longer than the rest of a node's start.
     """
-    root = root_filesystem()
 
     def make(folder: Path) -> None:
         with tempfile.TemporaryDirectory() as empty:
             _make_disk(Path(empty), folder / "containerd.ext4", IMAGE_DISK_MEBIBYTES)
         if archives:
-            _fill(folder, root, archives)
+            _fill(folder, archives)
 
-    inputs: list[str | Path] = [root.packages, containerd_config(), *archives]
+    inputs: list[str | Path] = [root_filesystem().packages, containerd_config(), *archives]
     says = "containerd imports the images in a machine of its own, about a minute when emulated"
     return cache.built("image-disk", inputs, make, says=says) / "containerd.ext4"
 
@@ -59,12 +58,11 @@ def import_images(vm: VM, archive: str) -> None:
     vm.run(["ctr", "--namespace=k8s.io", "images", "import", archive], timeout=IMPORT_SECONDS)
 
 
-def _fill(folder: Path, root: RootFilesystem, archives: Sequence[Path]) -> None:
+def _fill(folder: Path, archives: Sequence[Path]) -> None:
     """Imports the archives, each attached as a disk of its own: a tar file needs no file system around it."""
     disks = [Disk(archive, f"archive{number}") for number, archive in enumerate(archives)]
     target = Disk(folder / "containerd.ext4", "containerd", Access.WRITE)
-    with Machine(Hardware(memory_mib=2048, disks=[target, *disks]), root, folder) as machine:
-        vm = VM(machine)
+    with booted(Hardware(memory_mib=2048, disks=[target, *disks]), folder) as vm:
         (folder / "containerd.toml").write_text(containerd_config())
         vm.push(folder / "containerd.toml", "/etc/containerd/config.toml")
         vm.mount("containerd", "/var/lib/containerd")
