@@ -114,6 +114,7 @@ def _told(control_plane: ControlPlane) -> Iterator[None]:
         "get",
         "events",
         "--watch-only",
+        "--field-selector=reason=OOMPolicyVictim",
         "--no-headers",
         "-o",
         "custom-columns=R:.reason,P:.involvedObject.name,M:.message",

@@ -73,9 +73,10 @@ class Node:
         with ExitStack() as stack:
             scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="oompolicy-node-")))
             self.folder = self._folder or scratch
+            hardware = self._hardware()
             self._register()
             report.note(f"{self.name} is powered on; its logs are in {self.folder}")
-            self.vm = stack.enter_context(booted(self._hardware(), self.folder))
+            self.vm = stack.enter_context(booted(hardware, self.folder))
             self._bring_up(scratch / "files")
             self._stack = stack.pop_all()
         return self

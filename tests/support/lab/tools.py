@@ -29,7 +29,7 @@ HOST_PACKAGES = {
 }
 """Each command (or file) that is needed on the host, and the Debian package that brings it."""
 
-UNPRIVILEGED_PACKAGES = {"fakeroot": "fakeroot"}
+UNPRIVILEGED_PACKAGES = {"fakeroot": "fakeroot", "newuidmap": "uidmap"}
 """What is needed besides when nobody is root."""
 
 PYTHON = (3, 11)
