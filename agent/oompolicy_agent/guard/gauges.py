@@ -1,5 +1,6 @@
 """Measures each domain that can be short: the node, and what holds all pods if that has a limit."""
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,8 +15,8 @@ __all__ = ["NODE", "Gauges", "Reading"]
 
 NODE = "/"
 """The domain that is the whole node."""
-_ALLOCSTALL = "allocstall_"
 _OOM_KILL = "oom_kill"
+_LINES = re.compile(r"^(allocstall_\w+|oom_kill) (\d+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +86,9 @@ class Gauges:
 
     def _vmstat(self) -> tuple[int, int]:
         """Direct reclaims and OOM kills since boot."""
-        direct_reclaims = kernel_kills = 0
-        for line in (read_kernel(f"{self._proc}/vmstat") or "").splitlines():
-            name, _, value = line.partition(" ")
-            if name.startswith(_ALLOCSTALL):
-                direct_reclaims += int(value)
-            elif name == _OOM_KILL:
-                kernel_kills = int(value)
-        return direct_reclaims, kernel_kills
+        found = _LINES.findall(read_kernel(f"{self._proc}/vmstat") or "")
+        kernel_kills = sum(int(value) for name, value in found if name == _OOM_KILL)
+        return sum(int(value) for name, value in found if name != _OOM_KILL), kernel_kills
 
     def _counted_stall(self, domain: str, now: float, reclaims: int) -> int:
         """The stall in the last window, if the domain's own reclaim counter has risen in it."""

@@ -1,11 +1,13 @@
 """How much memory is left before the kernel must kill: of the node, and of a memcg with a limit. Pure; all in bytes."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 __all__ = ["Meminfo", "limited_margin", "parse_meminfo", "swap_room"]
 
 KIBIBYTE = 1024
+_LINES = re.compile(r"^(MemTotal|MemAvailable|MemFree|Inactive\(file\)|SwapTotal|SwapFree): +(\d+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +30,7 @@ class Meminfo:
 
 def parse_meminfo(text: str) -> Meminfo:
     """Reads /proc/meminfo; raises KeyError naming a line that is missing."""
-    lines = (line.split() for line in text.splitlines())
-    sizes = {words[0].rstrip(":"): int(words[1]) * KIBIBYTE for words in lines}
+    sizes = {name: int(size) * KIBIBYTE for name, size in _LINES.findall(text)}
     return Meminfo(
         total=sizes["MemTotal"],
         available=sizes["MemAvailable"],

@@ -55,6 +55,11 @@ class Node:
         wake, _ = os.pipe()
         return assemble(self.settings, Log(), open_folders(self.settings), wake)
 
+    def step(self) -> float:
+        """One pass of the guard; what the one before had to write is written by then."""
+        assert self.parts.status_disk.wait(10)
+        return self.loop.step()
+
     def tell(self, **policy: object) -> None:
         """Writes targets.json, as sync does; `policy` changes fields of the policy."""
         pods = [
@@ -107,7 +112,7 @@ def node(tmp_path: Path) -> Iterator[Node]:
 
 def test_kills_nobody_while_there_is_memory(node: Node) -> None:
     node.tell()
-    assert node.loop.step() > 0.01
+    assert node.step() > 0.01
     assert not node.died("low")
     assert node.journal() == []
 
@@ -115,11 +120,11 @@ def test_kills_nobody_while_there_is_memory(node: Node) -> None:
 def test_kills_the_least_important_and_waits_until_its_memory_is_back(node: Node) -> None:
     node.tell()
     node.host.meminfo(available=SHORT)
-    node.loop.step()
+    node.step()
     assert node.died("low")
     node.host.meminfo(available=SHORT + 300)
-    node.loop.step()
-    node.loop.step()
+    node.step()
+    node.step()
     assert not node.died("high")
     decided, finished = node.journal()
     assert (decided["phase"], decided["outcome"]) == ("Decided", "Pending")
@@ -129,9 +134,9 @@ def test_kills_the_least_important_and_waits_until_its_memory_is_back(node: Node
 def test_the_record_says_all_that_the_next_part_needs(node: Node) -> None:
     node.tell()
     node.host.meminfo(available=SHORT)
-    node.loop.step()
+    node.step()
     assert node.died("low")
-    node.loop.step()
+    node.step()
     record = node.journal()[-1]
     victim = record["victim"]
     assert record["domain"] == "/"
@@ -149,19 +154,19 @@ def test_the_record_says_all_that_the_next_part_needs(node: Node) -> None:
 def test_one_at_a_time_in_the_order_of_the_policy(node: Node) -> None:
     node.tell()
     node.host.meminfo(available=SHORT)
-    node.loop.step()
-    node.loop.step()
+    node.step()
+    node.step()
     assert not node.died("high"), "the first victim is still on its way out"
     assert node.died("low")
-    node.loop.step()
+    node.step()
     assert not node.died("high"), "what was measured while the first was on its way says nothing"
-    node.loop.step()
+    node.step()
     assert node.died("high")
 
 
 def test_the_status_says_what_happened(node: Node) -> None:
     node.tell()
-    node.loop.step()
+    node.step()
     before = node.status()
     assert (before["backend"], before["mode"], before["policy"]["name"], before["kills"]) == (
         "Userspace",
@@ -171,9 +176,9 @@ def test_the_status_says_what_happened(node: Node) -> None:
     )
     assert (before["thresholdBytes"], before["targetsMapped"], before["unknownLeaves"]) == (200 << 20, 4, 0)
     node.host.meminfo(available=SHORT)
-    node.loop.step()
+    node.step()
     assert node.died("low")
-    node.loop.step()
+    node.step()
     after = node.status()
     assert after["kills"] == 1
     assert after["lastDecision"]["victim"] == "shop/low/main"
@@ -185,7 +190,7 @@ def test_audit_touches_nobody_and_does_not_say_so_all_the_time(tmp_path: Path) -
     node.tell(mode="Audit")
     node.host.meminfo(available=10)
     for _ in range(5):
-        node.loop.step()
+        node.step()
     (record,) = node.journal()
     assert (record["outcome"], record["victim"]["pod"], record["mode"]) == ("WouldKill", "low", "Audit")
     for pod, process in node.processes.items():
@@ -202,7 +207,7 @@ def test_without_a_policy_that_acts_nobody_dies(node: Node, policy: dict[str, ob
     if policy:
         node.tell(**policy)
     node.host.meminfo(available=SHORT)
-    node.loop.step()
+    node.step()
     assert not node.died("low")
     assert node.status()["backend"] == "Off"
     assert reason in {one["reason"] for one in node.status()["reasons"]}
@@ -212,7 +217,7 @@ def test_stays_up_and_kills_nobody_where_the_host_lacks_something(node: Node) ->
     (node.host.cgroups / "cgroup.controllers").write_text("cpu\n")
     node.tell()
     node.host.meminfo(available=SHORT)
-    node.loop.step()
+    node.step()
     assert not node.died("low")
     assert "NoMemoryController" in {one["reason"] for one in node.status()["reasons"]}
 
@@ -225,7 +230,7 @@ def test_says_once_that_nothing_may_be_killed(node: Node, capfd: pytest.CaptureF
     node.host.meminfo(available=SHORT)
     for _ in range(3):
         node.parts.enforcer._rests_until = 0.0  # noqa: SLF001 - so that it looks again at once
-        node.loop.step()
+        node.step()
     (record,) = node.journal()
     assert (record["outcome"], record["victim"]) == ("NothingEligible", None)
     assert capfd.readouterr().out.count("Nothing may be killed") == 1
@@ -235,9 +240,9 @@ def test_the_pods_own_limit_is_decided_among_the_pods(node: Node) -> None:
     """S29: the node has plenty."""
     node.tell()
     node.host.memcg("/kubepods", current=990, limit=1000)
-    node.loop.step()
+    node.step()
     assert node.died("low")
-    node.loop.step()
+    node.step()
     assert node.journal()[-1]["domain"] == "/kubepods"
 
 
@@ -246,13 +251,13 @@ def test_waits_for_the_cooldown(tmp_path: Path) -> None:
     node = Node(tmp_path)
     node.tell()
     node.host.meminfo(available=60)
-    node.loop.step()
+    node.step()
     assert node.died("low")
     for _ in range(3):
-        node.loop.step()
+        node.step()
     assert not node.died("high")
     node.host.meminfo(available=49)
-    node.loop.step()
+    node.step()
     assert node.died("high")
 
 
@@ -262,7 +267,7 @@ def test_a_victim_that_somebody_else_has_killed_is_waited_for(node: Node) -> Non
     (folder / "cgroup.procs").write_text("")
     node.host.meminfo(available=SHORT)
     for _ in range(3):
-        node.loop.step()
+        node.step()
     assert not node.died("high")
     assert node.journal() == []
 
@@ -270,23 +275,23 @@ def test_a_victim_that_somebody_else_has_killed_is_waited_for(node: Node) -> Non
 def test_a_guard_that_died_in_the_middle_is_followed_by_one_that_says_so(node: Node) -> None:
     node.tell()
     node.host.meminfo(available=SHORT)
-    node.loop.step()
+    node.step()
     assert node.died("low")
     node.start_guard()
     assert [(record["phase"], record["outcome"]) for record in node.journal()] == [
         ("Decided", "Pending"),
         ("Finished", "Interrupted"),
     ]
-    node.loop.step()
+    node.step()
     assert node.status()["lastDecision"]["outcome"] == "Interrupted"
 
 
 def test_what_the_kernel_kills_is_told_and_counted(node: Node) -> None:
     node.tell()
-    node.loop.step()
+    node.step()
     node.host.memcg("/kubepods/podhigh", oom=(0, 1))
     node.host.vmstat(oom_kills=1)
-    node.loop.step()
+    node.step()
     (record,) = node.journal()
     assert (record["outcome"], record["victim"]["pod"], record["trigger"]) == ("KernelKilled", "high", None)
     assert node.status()["kernelKills"] == 1
