@@ -19,8 +19,6 @@ __all__ = ["RootFilesystem", "root_filesystem"]
 SUITE = "forky"
 """The oldest Debian with a containerd (2.1) new enough for the kubelet and a kernel (7.2) that has the memcg kfuncs."""
 
-MIRROR = "http://deb.debian.org/debian"
-
 PACKAGES = (
     "linux-image-cloud-amd64",  # NVMe, ext4 and the virtio console are built in: it boots this disk without an initrd
     "containerd",
@@ -68,7 +66,7 @@ def root_filesystem() -> RootFilesystem:
 
 
 def _recipe() -> str:
-    return "\n".join([SUITE, MIRROR, *PACKAGES, *LEFT_OUT])
+    return "\n".join([SUITE, *PACKAGES, *LEFT_OUT])
 
 
 def _packages() -> Path:
@@ -82,7 +80,7 @@ def _bootstrap(folder: Path) -> None:
     # Release files of a testing suite carry a short validity; an old snapshot of it is as good for us.
     options = ["--variant=minbase", '--aptopt=Acquire::Check-Valid-Until "false"', f"--include={','.join(PACKAGES)}"]
     options += [f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT]
-    _run([mmdebstrap, *options, SUITE, str(folder / "root.tar"), MIRROR], log=folder / "mmdebstrap.log")
+    _run([mmdebstrap, *options, SUITE, str(folder / "root.tar")], log=folder / "mmdebstrap.log")
 
 
 def _make_image(folder: Path) -> None:
