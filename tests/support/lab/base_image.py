@@ -4,7 +4,6 @@ import subprocess
 from pathlib import Path
 
 from lab import cache, tools
-from lab.rootfs import MIRROR
 
 __all__ = ["PYTHON_VERSION", "base"]
 
@@ -50,7 +49,7 @@ def _options() -> list[str]:
 
 def _bootstrap(folder: Path) -> None:
     mmdebstrap = tools.require("mmdebstrap", package="mmdebstrap")
-    command: list[str | Path] = [mmdebstrap, "--quiet", *_options(), SUITE, folder / "base.tar", MIRROR]
+    command: list[str | Path] = [mmdebstrap, "--quiet", *_options(), SUITE, folder / "base.tar"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
         raise RuntimeError(f"mmdebstrap ended with {result.returncode}: {result.stderr.strip()[-2000:]}")
