@@ -27,6 +27,9 @@ if grep -q 'oompolicy.cgroup=v1' /proc/cmdline; then
   done
 else
   mount -t cgroup2 -o nsdelegate,memory_recursiveprot cgroup2 /sys/fs/cgroup
+  # The first child with a cpuset makes the kernel patch its running code, and the last one to go makes it patch it back.
+  # QEMU's multi-threaded emulation has crashed there: so one child is always there.
+  mkdir /sys/fs/cgroup/always
   for controller in $(cat /sys/fs/cgroup/cgroup.controllers); do
     echo "+$controller" > /sys/fs/cgroup/cgroup.subtree_control
   done
