@@ -15,6 +15,12 @@ from lab.control_plane import ControlPlane
 from lab.node import Node
 
 AGENTS = ("-n", "oompolicy-agents", "logs", "daemonset/oompolicy-demo", "-c", "guard", "--follow")
+PRODUCT = (
+    "kubectl explain oompolicy.spec.rules",
+    "kubectl -n oompolicy-agents logs daemonset/oompolicy-demo -c guard",
+    "kubectl -n shop describe pod batch",
+)
+KERNEL_ALONE = ("kubectl -n shop get pods", "kubectl -n shop describe pod hog", "kubectl get events -A | grep -i oom")
 
 
 def main() -> int:
@@ -37,7 +43,7 @@ def _demo(without_policy: bool, over: Callable[[int], None] | None) -> int:
         report.step(f"The demo took {time.monotonic() - start:.0f} s")
         if over is None or code:
             return code
-        _invite(control_plane)
+        _invite(control_plane, without_policy=without_policy)
         stack.callback(keep.pid_file().unlink, missing_ok=True)
         over(code)
         keep.keep_up()
@@ -88,15 +94,11 @@ def _kernel_alone(control_plane: ControlPlane, node: Node) -> int:
     return 0
 
 
-def _invite(control_plane: ControlPlane) -> None:
+def _invite(control_plane: ControlPlane, *, without_policy: bool) -> None:
     report.step("The cluster stays up. Try:")
-    for line in (
-        f"export KUBECONFIG={control_plane.kubeconfig} PATH={control_plane.binaries}:$PATH",
-        "kubectl explain oompolicy.spec.rules",
-        "kubectl -n oompolicy-agents logs daemonset/oompolicy-demo -c guard",
-        "kubectl -n shop describe pod batch",
-        f"kill $(cat {keep.pid_file()})   # takes it down; so does the next make demo",
-    ):
+    worth_trying = KERNEL_ALONE if without_policy else PRODUCT
+    print(f"  export KUBECONFIG={control_plane.kubeconfig} PATH={control_plane.binaries}:$PATH")
+    for line in (*worth_trying, f"kill $(cat {keep.pid_file()})   # takes it down; so does the next make demo"):
         print("  " + line)
 
 
