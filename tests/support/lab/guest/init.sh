@@ -27,12 +27,13 @@ if grep -q 'oompolicy.cgroup=v1' /proc/cmdline; then
   done
 else
   mount -t cgroup2 -o nsdelegate,memory_recursiveprot cgroup2 /sys/fs/cgroup
-  # The first child with a cpuset makes the kernel patch its running code, and the last one to go makes it patch it back.
-  # QEMU's multi-threaded emulation has crashed there: so one child is always there.
+  # The first cgroup with a cpuset or a CPU limit makes the kernel patch its running code (static keys), and the last one
+  # to go makes it patch it back. QEMU's multi-threaded emulation crashes there: so one that has both is always there.
   mkdir /sys/fs/cgroup/always
   for controller in $(cat /sys/fs/cgroup/cgroup.controllers); do
     echo "+$controller" > /sys/fs/cgroup/cgroup.subtree_control
   done
+  if [ -e /sys/fs/cgroup/always/cpu.max ]; then echo "100000 100000" > /sys/fs/cgroup/always/cpu.max; fi
 fi
 
 cd /lab
