@@ -1,24 +1,89 @@
-"""`oompolicy-guard check`: says which backend works on this host, and why not a better one."""
+"""`oompolicy-guard check`: says what this host offers, which backend works on it, and why not a better one."""
 
 import argparse
+import json
+import os
 import sys
+from collections.abc import Iterable, Iterator
 
+from oompolicy_agent.explain import readable
+from oompolicy_agent.guard.features import Finding, Host, survey
 from oompolicy_agent.guard.host_options import add_host_options, settings_from
-from oompolicy_agent.guard.support import BACKEND, BETTER, probe
+from oompolicy_agent.guard.support import BACKEND, BETTER, Reason, probe
+from oompolicy_agent.guard.verdict import Answer
 
 __all__ = ["add_arguments", "run"]
+
+WORDS = {Answer.YES: "yes", Answer.NO: "no", Answer.UNKNOWN: "could not tell"}
+COLOURS = {Answer.YES: "\033[32m", Answer.NO: "\033[31m", Answer.UNKNOWN: "\033[33m"}
+"""Green, red, yellow."""
+PLAIN = "\033[0m"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options of the command."""
     add_host_options(parser)
+    parser.add_argument("--sys", default="/sys", help="the host's sysfs (%(default)s)")
+    parser.add_argument("--output", choices=("text", "json"), default="text", help="text for people (default), or json")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Prints a line for each backend, best first; returns 0 if one works, else 1."""
+    """Prints what was found, then a line for each backend, best first; returns 0 if one works, else 1."""
     settings = settings_from(options)
+    findings = survey(Host(settings.cgroup_root, settings.proc, options.sys.rstrip("/")))
     obstacle = probe(settings.cgroup_root, settings.proc).obstacle
-    lines = [f"{reason.backend}: no ({reason.reason}): {reason.message}" for reason in BETTER]
-    lines.append(f"{BACKEND}: no ({obstacle.reason}): {obstacle.message}" if obstacle else f"{BACKEND}: yes")
-    sys.stdout.write("\n".join(lines) + "\n")
+    text = _json(findings, obstacle) if options.output == "json" else _text(findings, obstacle, in_colour=_in_colour())
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has seen enough; the interpreter must not flush into the pipe once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1 if obstacle else 0
+
+
+def _in_colour() -> bool:
+    """Only for a person's eyes, and only if that person wants it (no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _text(findings: Iterable[Finding], obstacle: Reason | None, *, in_colour: bool) -> str:
+    lines = [_finding_line(finding, in_colour=in_colour) for finding in findings]
+    for backend, reason in _backends(obstacle):
+        answer = Answer.NO if reason else Answer.YES
+        why = f" ({reason.reason}): {reason.message}" if reason else ""
+        lines.append(f"{backend}: {_word(answer, in_colour=in_colour)}{readable(why)}")
+    return "\n".join(lines) + "\n"
+
+
+def _finding_line(finding: Finding, *, in_colour: bool) -> str:
+    verdict = finding.verdict
+    word = _word(verdict.answer, in_colour=in_colour and not finding.is_information)
+    return ": ".join(part for part in (finding.title, word, readable(verdict.message)) if part)
+
+
+def _word(answer: Answer, *, in_colour: bool) -> str:
+    return f"{COLOURS[answer]}{WORDS[answer]}{PLAIN}" if in_colour else WORDS[answer]
+
+
+def _json(findings: Iterable[Finding], obstacle: Reason | None) -> str:
+    features = [
+        {"feature": finding.feature, "answer": finding.verdict.answer.value, "message": finding.verdict.message}
+        for finding in findings
+    ]
+    backends = [
+        {
+            "backend": backend,
+            "works": reason is None,
+            "reason": reason.reason if reason else None,
+            "message": reason.message if reason else "",
+        }
+        for backend, reason in _backends(obstacle)
+    ]
+    return json.dumps({"features": features, "backends": backends}, indent=1) + "\n"
+
+
+def _backends(obstacle: Reason | None) -> Iterator[tuple[str, Reason | None]]:
+    """Each backend with what stands against it, best first."""
+    for reason in BETTER:
+        yield reason.backend, reason
+    yield BACKEND, obstacle

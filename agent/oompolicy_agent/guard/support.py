@@ -1,4 +1,7 @@
-"""Asks the host what the guard needs: each answer is yes, no and why, or unknown for now."""
+"""Asks the host what the guard needs: each answer is yes, no and why, or unknown for now.
+
+`run` keeps this module in memory, so it holds only what the guard itself must know; `features.py` asks the rest.
+"""
 
 import errno
 import os
@@ -6,7 +9,16 @@ from dataclasses import dataclass
 
 from oompolicy_agent.guard.files import read_kernel
 
-__all__ = ["Reason", "Support", "probe"]
+__all__ = [
+    "BACKEND",
+    "BETTER",
+    "Reason",
+    "Support",
+    "missing_cgroup_v2",
+    "missing_memory_controller",
+    "missing_pressure",
+    "probe",
+]
 
 BACKEND = "Userspace"
 
@@ -39,33 +51,43 @@ BETTER = (
 def probe(cgroup_root: str, proc: str) -> Support:
     """Whether the Userspace backend works on this host."""
     try:
-        return _controllers(cgroup_root) or _pressure(proc) or Support(None)
+        return Support(
+            missing_cgroup_v2(cgroup_root) or missing_memory_controller(cgroup_root) or missing_pressure(proc)
+        )
     except OSError as error:
         return Support(Reason(BACKEND, "Unknown", f"Could not find out what this host offers: {error}"), is_final=False)
 
 
-def _controllers(root: str) -> Support | None:
-    """The root of cgroup v2 has `cgroup.controllers`; that of v1, or a tmpfs with v1 below, has not."""
-    controllers = read_kernel(f"{root}/cgroup.controllers")
-    if controllers is None:
-        return _no("CgroupV1", f"{root} is no cgroup v2 file system; boot with systemd.unified_cgroup_hierarchy=1")
-    if "memory" not in controllers.split():
-        return _no("NoMemoryController", "The kernel offers no memory controller; boot without cgroup_disable=memory")
-    return None
+def missing_cgroup_v2(root: str) -> Reason | None:
+    """None if it is there: the root of v2 has `cgroup.controllers`; that of v1, or a tmpfs with v1 below, has not.
+
+    Raises OSError, like the other two, if the host does not say.
+    """
+    if read_kernel(f"{root}/cgroup.controllers") is not None:
+        return None
+    return _missing("CgroupV1", f"{root} is no cgroup v2 file system; boot with systemd.unified_cgroup_hierarchy=1")
 
 
-def _pressure(proc: str) -> Support | None:
-    """psi=0 leaves the file in place, and opening it fails (EOPNOTSUPP); without CONFIG_PSI there is none."""
+def missing_memory_controller(root: str) -> Reason | None:
+    """None if it is there."""
+    if "memory" in (read_kernel(f"{root}/cgroup.controllers") or "").split():
+        return None
+    return _missing("NoMemoryController", "The kernel offers no memory controller; boot without cgroup_disable=memory")
+
+
+def missing_pressure(proc: str) -> Reason | None:
+    """None if it is there. psi=0 takes the file away (seen on 7.2), as does a kernel without CONFIG_PSI.
+
+    The kernels that first had PSI left the file in place, and opening it failed.
+    """
     try:
         os.close(os.open(f"{proc}/pressure/memory", os.O_RDONLY | os.O_CLOEXEC))
-    except FileNotFoundError:
-        return _no("NoPSI", "The kernel has no pressure stall information (CONFIG_PSI)")
     except OSError as error:
-        if error.errno != errno.EOPNOTSUPP:
+        if error.errno not in {errno.ENOENT, errno.EOPNOTSUPP}:
             raise
-        return _no("NoPSI", "Pressure stall information is off; boot with psi=1")
+        return _missing("NoPSI", "There is no pressure stall information; boot with psi=1, a kernel with CONFIG_PSI")
     return None
 
 
-def _no(reason: str, message: str) -> Support:
-    return Support(Reason(BACKEND, reason, message))
+def _missing(reason: str, message: str) -> Reason:
+    return Reason(BACKEND, reason, message)
