@@ -27,10 +27,10 @@ Object = dict[str, object]
 
 
 class FieldError(ValueError):
-    """A field that is refused; the message names it, what was expected and what was found."""
+    """A field that is refused; the message names it, what was expected and what was found, and what to do about it."""
 
-    def __init__(self, field: str, expected: str, found: object) -> None:
-        super().__init__(f"{field}: expected {expected}, found {json.dumps(found, default=str)[:LONGEST_SHOWN]}")
+    def __init__(self, field: str, expected: str, found: object, advice: str = "") -> None:
+        super().__init__(f"{field}: expected {expected}, found {_shown(found)}{advice and '; '}{advice}")
         self.field = field
 
 
@@ -54,10 +54,10 @@ def items(field: str, found: object, most: int) -> Iterator[tuple[str, Object]]:
         yield name, mapping(name, item)
 
 
-def string(field: str, found: object) -> str:
-    """A name or a word."""
-    if not isinstance(found, str) or len(found) > LONGEST_NAME or not found.isprintable():
-        raise FieldError(field, f"at most {LONGEST_NAME} printable characters", found)
+def string(field: str, found: object, longest: int = LONGEST_NAME) -> str:
+    """A name or a word, of at most `longest` characters."""
+    if not isinstance(found, str) or len(found) > longest or not found.isprintable():
+        raise FieldError(field, f"at most {longest} printable characters", found)
     return found
 
 
@@ -84,3 +84,12 @@ def integer(field: str, found: object, bounds: range) -> int:
 def integer_or_none(field: str, found: object, bounds: range) -> int | None:
     """As `integer`; None where nothing is said."""
     return None if found is None else integer(field, found, bounds)
+
+
+def _shown(found: object) -> str:
+    """A short text for any JSON value; what nests is not shown, because it may nest deeper than the stack."""
+    if isinstance(found, dict):
+        return "an object"
+    if isinstance(found, list):
+        return "a list"
+    return json.dumps(found[:LONGEST_SHOWN] if isinstance(found, str) else found)[:LONGEST_SHOWN]

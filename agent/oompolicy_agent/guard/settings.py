@@ -13,6 +13,8 @@ class Limits:
 
     threshold_bytes: int = 200 * MEBIBYTE
     """Act below half of it, or below it when there is a reason to hurry."""
+    threshold_percent: int | None = None
+    """The threshold as a share of the domain instead; None: `threshold_bytes` counts."""
     largest_share: int = 4
     """The threshold is never more than one part in this many of the domain: 200 MiB of a 256 MiB domain would be
     everything."""
@@ -43,6 +45,8 @@ class Settings:
     """Where the guard finds the host, and where its own files are."""
 
     state_directory: str = "/var/lib/oompolicy"
+    runtime_directory: str = "/run/oompolicy"
+    """On tmpfs: what is kept there outlives the guard and not the machine."""
     cgroup_root: str = "/sys/fs/cgroup"
     proc: str = "/proc"
     host_root: str = "/proc/1/root"

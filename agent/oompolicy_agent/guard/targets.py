@@ -1,10 +1,11 @@
-"""What the node was told, as plain values: the policy that acts, and for each pod its priority or protection."""
+"""What the node was told, as plain values: the policy that acts, and who has which priority or protection."""
 
 from dataclasses import dataclass, field
 
+from oompolicy_agent.guard.settings import Limits
 from oompolicy_agent.model import TieBreak
 
-__all__ = ["ContainerTarget", "PodTarget", "Policy", "Targets"]
+__all__ = ["ContainerTarget", "HostTarget", "PodTarget", "Policy", "Targets"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,8 @@ class Policy:
     mode: str
     default_priority: int = 0
     tie_break: TieBreak = TieBreak.LARGEST_USAGE
+    limits: Limits = field(default_factory=Limits)
+    """When to act and how often: the guard's own numbers, with those that the policy sets in their place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,21 @@ class PodTarget:
     request_bytes: int = 0
     containers: dict[str, ContainerTarget] = field(default_factory=dict)
     """By id."""
+    grace_milliseconds: int = 0
+    """From SIGTERM to SIGKILL, where there is time for it; 0: SIGKILL at once."""
+    restarts_always: bool = False
+    """Whether its restartPolicy is Always: a Job that ends well on SIGTERM would count as done."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostTarget:
+    """One memcg outside kubepods; what is below it inherits. `priority` is None exactly when `protect` is set."""
+
+    path: str
+    """From the cgroup root, with a leading slash."""
+    priority: int | None
+    protect: str | None = None
+    request_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +71,11 @@ class Targets:
     policy: Policy | None = None
     pods: dict[str, PodTarget] = field(default_factory=dict)
     """By uid."""
+    host_cgroups: dict[str, HostTarget] = field(default_factory=dict)
+    """By path."""
     kubelet_hard_eviction_bytes: int | None = None
     """None: nobody could tell."""
     problems: tuple[str, ...] = ()
     """One sentence for each value that this version does not know."""
+    unknown_fields: tuple[str, ...] = ()
+    """Fields that this version does not know and ignores, as `pods[].future`. No problem of the node."""

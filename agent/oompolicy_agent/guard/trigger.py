@@ -94,7 +94,11 @@ class Growth:
 def thresholds(size: int, kubelet_hard_eviction: int | None, limits: Limits) -> Thresholds:
     """The thresholds of a domain of that size; kubelet's own is None if nobody could tell."""
     kubelet = None if kubelet_hard_eviction is None else int(limits.kubelet_factor * kubelet_hard_eviction)
-    return Thresholds(min(limits.threshold_bytes, size // limits.largest_share), kubelet, limits.stall_milliseconds)
+    if limits.threshold_percent is not None:
+        room = size * limits.threshold_percent // 100
+    else:
+        room = min(limits.threshold_bytes, size // limits.largest_share)
+    return Thresholds(room, kubelet, limits.stall_milliseconds)
 
 
 def judge(sample: Sample, growth: int, below: Thresholds, kill_to_free: float) -> Trigger | None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from oompolicy_agent.guard.fields import FieldError
-from oompolicy_agent.guard.targets import ContainerTarget
+from oompolicy_agent.guard.targets import ContainerTarget, Policy
 from oompolicy_agent.guard.targets_json import parse
 from oompolicy_agent.model import TieBreak
 
@@ -55,13 +55,63 @@ def test_reads_what_sync_writes() -> None:
     assert targets.problems == ()
 
 
+def test_reads_how_a_pod_is_to_be_killed() -> None:
+    targets = parse(pod(unit="Process", graceMilliseconds=3000, restartPolicy="Always"))
+    db = targets.pods["0b9c7a1e"]
+    assert (db.unit, db.grace_milliseconds, db.restarts_always) == ("Process", 3000, True)
+
+
+@pytest.mark.parametrize("policy", ["Never", "OnFailure", "SomethingNew", None])
+def test_only_the_restart_policy_always_starts_a_pod_again_that_ended_well(policy: str | None) -> None:
+    assert not parse(pod(restartPolicy=policy)).pods["0b9c7a1e"].restarts_always
+
+
+def test_a_policy_needs_no_more_than_a_name_and_a_mode() -> None:
+    policy = parse(document(policy={"name": "host", "mode": "Enforce"})).policy
+    assert policy == Policy("host", "", 0, "Enforce")
+
+
+def test_a_newer_format_is_refused_with_advice() -> None:
+    with pytest.raises(FieldError, match=r"^formatVersion: expected 1, found 2; .*update this guard"):
+        parse(document(formatVersion=2))
+
+
 def test_no_policy_is_an_answer() -> None:
     assert parse(document(policy=None)).policy is None
 
 
-def test_ignores_fields_of_a_newer_sync() -> None:
-    assert parse(document(newField={"deep": [1]})) == parse(document())
-    assert parse(pod(newField=1)) == parse(document())
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        pytest.param(document(future={"deep": [1]}), "future", id="root"),
+        pytest.param(document(policy=POLICY | {"future": 1}), "policy.future", id="policy"),
+        pytest.param(document(policy=POLICY | {"trigger": {"future": 1}}), "policy.trigger.future", id="trigger"),
+        pytest.param(document(policy=POLICY | {"budget": {"future": 1}}), "policy.budget.future", id="budget"),
+        pytest.param(document(pods=[POD | {"future": 1}, POD | {"uid": "2", "future": 2}]), "pods[].future", id="pods"),
+        pytest.param(container(future=None), "pods[].containers[].future", id="container"),
+    ],
+)
+def test_ignores_a_field_of_a_newer_sync_and_names_it_once(content: bytes, name: str) -> None:
+    targets = parse(content)
+    assert targets.unknown_fields == (name,)
+    assert targets.problems == ()
+    assert (targets.policy, targets.pods["0b9c7a1e"]) == (parse(document()).policy, parse(document()).pods["0b9c7a1e"])
+
+
+def test_names_a_bounded_number_of_unknown_fields() -> None:
+    targets = parse(document(**{f"future{number:03}": number for number in range(100)}))
+    assert targets.unknown_fields == (*(f"future{number:03}" for number in range(16)), "...")
+
+
+def test_reports_a_bounded_number_of_problems() -> None:
+    targets = parse(document(pods=[POD | {"uid": f"{number}", "unit": "Node"} for number in range(100)]))
+    assert len(targets.problems) == 17
+    assert targets.problems[-1] == "84 more values are not known to this version"
+
+
+def test_an_unknown_field_is_named_in_printable_characters_and_not_in_full() -> None:
+    (name,) = parse(document(**{"a\n\ud800" + "b" * 1000: 1})).unknown_fields
+    assert name == r"a\n\ud800" + "b" * 55
 
 
 @pytest.mark.parametrize(
@@ -72,6 +122,8 @@ def test_ignores_fields_of_a_newer_sync() -> None:
         pytest.param(b"\xff\xfe{}", "targets", id="not-utf-8"),
         pytest.param(b"[" * 200_000, "targets", id="nested-too-deeply"),
         pytest.param(b"[]", "targets", id="not-an-object"),
+        pytest.param(b'{"formatVersion":1,"pods":[' + b"[]," * 200_000 + b"[]]}", "targets", id="too-many-values"),
+        pytest.param(document(formatVersion=0), "formatVersion", id="no-such-format"),
         pytest.param(document(formatVersion=2), "formatVersion", id="newer-format"),
         pytest.param(document(formatVersion=True), "formatVersion", id="version-true"),
         pytest.param(document(policy="mixed"), "policy", id="policy-a-string"),
@@ -94,6 +146,8 @@ def test_ignores_fields_of_a_newer_sync() -> None:
         pytest.param(pod(protect="Always"), "pods[0]", id="both-priority-and-protect"),
         pytest.param(pod(protect=True, priority=None), "pods[0].protect", id="protect-true"),
         pytest.param(pod(requestBytes=-1), "pods[0].requestBytes", id="negative-request"),
+        pytest.param(pod(graceMilliseconds=120_001), "pods[0].graceMilliseconds", id="grace-too-long"),
+        pytest.param(pod(restartPolicy=1), "pods[0].restartPolicy", id="restart-policy-a-number"),
         pytest.param(pod(containers={}), "pods[0].containers", id="containers-an-object"),
         pytest.param(container(id="a/b"), "pods[0].containers[0].id", id="container-id-a-path"),
         pytest.param(container(priority="9"), "pods[0].containers[0].priority", id="container-priority-a-string"),
@@ -110,7 +164,7 @@ def test_refuses_and_names_the_field(content: bytes, field: str) -> None:
     ("changes", "named"),
     [
         pytest.param({"priority": None, "protect": "Sometimes"}, "protect", id="protection"),
-        pytest.param({"unit": "Process"}, "unit", id="unit"),
+        pytest.param({"unit": "Node"}, "unit", id="unit"),
     ],
 )
 def test_a_value_it_does_not_know_protects_the_pod_and_is_reported(changes: dict[str, object], named: str) -> None:
