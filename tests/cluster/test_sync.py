@@ -94,8 +94,7 @@ class Agent:
         record: dict[str, Any] = {"formatVersion": 1, "id": decision, "time": "2026-11-24T01:53:49.123Z", "domain": "/"}
         record |= {"policy": {"name": "mixed"}, "trigger": trigger, "victim": victim, "layers": []}
         with (self.outbox / "decisions.jsonl").open("a") as journal:
-            for end in ({"phase": "Decided", "outcome": "Pending"}, {"phase": "Finished", "outcome": outcome}):
-                journal.write(json.dumps(record | end | {"freedBytes": 260046848}) + "\n")
+            journal.write(json.dumps(record | {"outcome": outcome, "freedBytes": 260046848}) + "\n")
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Reads and writes files as a privileged program must: bounded, no link followed; a vanished file is an answer."""
 
-import contextlib
 import errno
 import os
 import stat
@@ -49,10 +48,11 @@ def read_hostile(path: str, limit: int, *, directory: int | None = None) -> byte
 
 def make_directory(path: str, mode: int) -> int:
     """A directory that exists and has exactly that mode; returns a descriptor of it. Never goes through a link."""
-    with contextlib.suppress(FileExistsError):
+    if not os.path.isdir(path):  # noqa: PTH112 - as below; mkdir on a read-only disk fails also where it exists
         os.mkdir(path, mode)  # noqa: PTH102 - pathlib is not worth its memory in the guard
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY | os.O_NOFOLLOW)
-    os.fchmod(descriptor, mode)
+    if stat.S_IMODE(os.fstat(descriptor).st_mode) != mode:  # a disk may have become read-only since it was set
+        os.fchmod(descriptor, mode)
     return descriptor
 
 

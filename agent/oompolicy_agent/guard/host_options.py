@@ -21,6 +21,7 @@ def settings_from(options: argparse.Namespace) -> Settings:
     """The settings that a command line asks for."""
     return Settings(
         state_directory=getattr(options, "state_directory", DEFAULTS.state_directory),
+        runtime_directory=getattr(options, "runtime_directory", DEFAULTS.runtime_directory),
         cgroup_root=options.cgroup_root.rstrip("/"),
         proc=options.proc.rstrip("/"),
         host_root=options.host_root.rstrip("/"),

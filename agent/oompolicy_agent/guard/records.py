@@ -12,6 +12,8 @@ from oompolicy_agent.snapshot_json import layer_document
 __all__ = ["FORMAT_VERSION", "Decision", "Document", "Victim", "name_in", "pod_victim", "policy_document", "victim_of"]
 
 FORMAT_VERSION = 1
+MOST_SPARED = 16
+"""How many of the spared a layer of the journal names."""
 Document = dict[str, object]
 
 
@@ -31,6 +33,8 @@ class Victim:
     rule: str | None = None
     source: str = "Default"
     usage_bytes: int = 0
+    process: str | None = None
+    """Of the unit Process: name and pid of whom was killed."""
 
     @property
     def name(self) -> str:
@@ -41,8 +45,8 @@ class Victim:
 
     @property
     def pod_path(self) -> str:
-        """The memcg of its pod."""
-        return self.path if self.unit == "Pod" else self.path.rpartition("/")[0]
+        """The memcg of its pod, or its own."""
+        return self.path.rpartition("/")[0] if self.unit in {"Container", "Process"} else self.path
 
     def document(self) -> Document:
         """As the journal has it."""
@@ -58,6 +62,7 @@ class Victim:
             "rule": self.rule,
             "source": self.source,
             "usageBytes": self.usage_bytes,
+            "process": self.process,
         }
 
 
@@ -73,30 +78,42 @@ class Decision:
     trigger: Trigger | None
     victim: Victim | None
     layers: tuple[Layer, ...] = ()
+    ranking: tuple[Victim, ...] = ()
+    """The first few of the order, the victim among them."""
     outcome: str = "Pending"
+    agreed: bool | None = None
+    """Of a kill by the kernel: whether the policy would have chosen there, too. None: of our own, or nobody can say."""
+    evict: bool = False
+    """Whether its pod should be evicted too, because it comes back only to be killed again."""
+    grace_milliseconds: int = 0
+    """What it was given between SIGTERM and SIGKILL."""
     tasks_signalled: int = 0
     freed_bytes: int = 0
     kernel_kills: int = 0
+    """Processes that the kernel's OOM killer ended while this victim was on its way out."""
     shortage_to_signal: float | None = None
     """From the first measurement that showed the shortage, also if the guard then had to wait."""
     signal_to_empty: float | None = None
     signal_to_freed: float | None = None
 
     def document(self) -> Document:
-        """As the journal has it, except for the phase."""
+        """As journal and ring have it."""
         return {
             "formatVersion": FORMAT_VERSION,
             "id": self.id,
-            "phase": "Decided" if self.outcome == "Pending" else "Finished",
             "time": stamp(self.time),
             "domain": self.domain,
             "mode": self.mode,
             "backend": "Userspace",
             "policy": policy_document(self.policy),
-            "trigger": _trigger(self.trigger),
+            "trigger": _trigger(self.trigger, self.domain),
             "victim": self.victim.document() if self.victim else None,
-            "layers": [layer_document(layer) for layer in self.layers],
+            "layers": [_layer(layer) for layer in self.layers],
+            "ranking": [victim.document() for victim in self.ranking],
             "outcome": self.outcome,
+            "agreed": self.agreed,
+            "evict": self.evict,
+            "graceMilliseconds": self.grace_milliseconds,
             "tasksSignalled": self.tasks_signalled,
             "freedBytes": self.freed_bytes,
             "kernelKills": self.kernel_kills,
@@ -122,12 +139,13 @@ def victim_of(candidate: Candidate, place: Place, targets: Targets) -> Victim:
     if not place.container_id:
         return victim
     told = pod.containers.get(place.container_id) if pod else None
-    return replace(victim, unit="Container", container=told.name if told else None)
+    unit = "Process" if pod and pod.unit == "Process" else "Container"
+    return replace(victim, unit=unit, container=told.name if told else None)
 
 
 def pod_victim(place: Place, targets: Targets) -> Victim:
     """A memcg of a pod as the pod as a whole, as far as the node was told about it."""
-    victim = Victim(path=place.path, id=place.id, pod_uid=place.pod_uid)
+    victim = Victim(place.path, place.id, place.pod_uid, unit="Pod" if place.pod_uid else "Cgroup")
     if (pod := targets.pods.get(place.pod_uid)) is None:
         return victim
     return replace(
@@ -151,11 +169,18 @@ def policy_document(policy: Policy | None) -> Document | None:
     return {"name": policy.name, "uid": policy.uid, "generation": policy.generation}
 
 
-def _trigger(trigger: Trigger | None) -> Document | None:
+def _layer(layer: Layer) -> Document:
+    """A layer with the first of the spared and their number: on a large node there are hundreds."""
+    document = layer_document(layer)
+    return document | {"spared": list(layer.spared[:MOST_SPARED]), "sparedCount": len(layer.spared)}
+
+
+def _trigger(trigger: Trigger | None, domain: str) -> Document | None:
     if trigger is None:
         return None
     return {
         "reason": trigger.reason,
+        "attribution": "Node" if domain == "/" else "Pods",
         "marginBytes": trigger.margin,
         "thresholdBytes": trigger.threshold,
         "growthBytesPerSecond": trigger.growth,

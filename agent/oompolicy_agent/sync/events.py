@@ -31,12 +31,12 @@ TRIGGERS = {
 
 
 def event_for(decision: Mapping[str, Any], node: str) -> dict[str, Any] | None:
-    """The Event for one record of the journal; None when the record is not the end of a choice of a pod.
+    """The Event for one record of the journal; None when it is about no pod of ours.
 
     Its name follows from the decision's id, so that the same decision is never published twice.
     """
     victim = decision.get("victim") or {}
-    if decision.get("phase") != "Finished" or decision.get("outcome") not in OUTCOMES:
+    if decision.get("outcome") not in OUTCOMES:
         return None
     if not (victim.get("namespace") and victim.get("pod")):
         return None

@@ -85,7 +85,7 @@ class Publisher:
     def _tell_unpublished(self, record: Record) -> None:
         if record.content is None:
             self._log.error("Skipped a journal line that is no JSON object", offset=record.after.offset)
-        elif record.content.get("phase") == "Finished":
+        else:
             self._log.info("Finished decision", **_keys(record.content))
 
     async def _sent(self, event: dict[str, Any], decision: dict[str, Any]) -> bool:

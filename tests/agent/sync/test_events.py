@@ -34,7 +34,6 @@ def decision(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 - any field of a
     given = {
         "formatVersion": 1,
         "id": "20261124T015349.123Z-7f3a",
-        "phase": "Finished",
         "time": "2026-11-24T01:53:49.123Z",
         "domain": "/",
         "mode": "Enforce",
@@ -157,7 +156,7 @@ def test_its_name_is_one_that_the_api_takes_also_for_the_longest_pod() -> None:
 @pytest.mark.parametrize(
     "given",
     [
-        pytest.param(decision(phase="Decided", outcome="Pending"), id="not-finished"),
+        pytest.param(decision(outcome="Pending"), id="not-finished"),
         pytest.param(decision(outcome="KernelKilled"), id="the-kernel-did-it"),
         pytest.param(decision(outcome="NothingEligible") | {"victim": None}, id="no-victim"),
         pytest.param(decision(outcome="Evicted"), id="outcome-from-a-newer-guard"),

@@ -46,7 +46,7 @@ def decide(state: Path, *pods: str) -> None:
     with (state / "decisions.jsonl").open("a") as journal:
         for pod in pods:
             victim = {"namespace": "shop", "pod": pod, "podUid": f"uid-{pod}", "container": "main", "priority": 1}
-            record = {"id": f"id-{pod}", "phase": "Finished", "time": "2026-11-24T01:53:49.123Z", "domain": "/"}
+            record = {"id": f"id-{pod}", "time": "2026-11-24T01:53:49.123Z", "domain": "/"}
             journal.write(json.dumps(record | {"outcome": "Killed", "freedBytes": 1, "victim": victim}) + "\n")
 
 
@@ -147,9 +147,7 @@ async def test_the_agent_beside_another_guard_keeps_quiet(state: Path) -> None:
 
 @pytest.mark.asyncio
 async def test_damaged_records_stop_nothing(state: Path) -> None:
-    (state / "decisions.jsonl").write_text(
-        '{no\n{"phase": "Finished", "outcome": "Killed", "victim": {"namespace": "n", "pod": "p"}}\n'
-    )
+    (state / "decisions.jsonl").write_text('{no\n{"outcome": "Killed", "victim": {"namespace": "n", "pod": "p"}}\n')
     decide(state, "a")
     source = FakeSource()
     await publish(state, source, lambda: source.has_tried(1))

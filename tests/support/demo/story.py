@@ -31,12 +31,11 @@ class Ending:
         return [outcome_of(pod) for pod in self._items("pods")]
 
     def decisions(self) -> list[dict[str, Any]]:
-        """The guard's finished decisions, oldest first, from its journal on the node."""
+        """The guard's decisions, oldest first, from its journal on the node."""
         journal = self._node.run(
             ["sh", "-c", "cat /var/lib/oompolicy/outbox/decisions.jsonl 2>/dev/null || true"]
         ).stdout
-        records = [json.loads(line) for line in journal.splitlines()]
-        return [record for record in records if record["phase"] == "Finished"]
+        return [json.loads(line) for line in journal.splitlines()]
 
     def victims_with_events(self) -> list[str]:
         """The pods that carry an Event of ours."""
