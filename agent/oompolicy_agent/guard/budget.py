@@ -10,25 +10,44 @@ from oompolicy_agent.guard.settings import Limits
 
 __all__ = ["Budget"]
 
+MOST_REMEMBERED = 128
+"""Kills; more than any policy's `maximumKills`."""
+EVICTED_FROM = 3
+"""From so many kills of one pod within the window its restarts are of no use: it should be evicted too."""
+
 
 class Budget:
     """Remembers kills by the monotonic clock's seconds."""
 
     def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._kills: deque[float] = deque(maxlen=limits.maximum_kills)
+        self.limits = limits
+        """Those in force; the policy may change them at any time."""
+        self._kills: deque[tuple[float, str]] = deque(maxlen=MOST_REMEMBERED)
 
-    def spend(self, time: float) -> None:
+    def spend(self, time: float, pod_uid: str = "") -> None:
         """Counts a kill."""
-        self._kills.append(time)
+        self._kills.append((time, pod_uid))
 
-    def objection(self, time: float, room: int, threshold: int) -> str | None:
-        """Why not to kill now, or None. The caller has no victim on its way out."""
-        if room < threshold // 4 or not self._kills:
+    def keeps_coming_back(self, time: float, pod_uid: str) -> bool:
+        """Whether one more kill of the pod makes three in the window."""
+        since = time - self.limits.budget_seconds
+        earlier = sum(1 for at, uid in self._kills if uid == pod_uid and at >= since)
+        return bool(pod_uid) and earlier + 1 >= EVICTED_FROM
+
+    def spent(self, time: float) -> str | None:
+        """What speaks against a kill now, for people; None: nothing. The caller has no victim on its way out."""
+        limits = self.limits
+        if not self._kills:
             return None
-        if time - self._kills[-1] < self._limits.cooldown_seconds:
-            return f"the last kill is less than {self._limits.cooldown_seconds:g} s ago"
-        is_spent = len(self._kills) == self._limits.maximum_kills
-        if is_spent and time - self._kills[0] < self._limits.budget_seconds:
-            return f"{self._limits.maximum_kills} kills in {self._limits.budget_seconds:g} s are spent"
+        if time - self._kills[-1][0] < limits.cooldown_seconds:
+            return f"the last kill is less than {limits.cooldown_seconds:g} s ago"
+        if len(self._kills) < limits.maximum_kills:
+            return None
+        if time - self._kills[-limits.maximum_kills][0] < limits.budget_seconds:
+            return f"{limits.maximum_kills} kills in {limits.budget_seconds:g} s are spent"
         return None
+
+    @staticmethod
+    def binds(room: int, threshold: int) -> bool:
+        """Whether there is still time to keep to it: at least a quarter of the threshold is left, in bytes."""
+        return room >= threshold // 4

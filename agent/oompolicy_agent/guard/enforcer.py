@@ -6,7 +6,8 @@ from dataclasses import replace
 from oompolicy_agent.guard.budget import Budget
 from oompolicy_agent.guard.chooser import Choice, Chooser
 from oompolicy_agent.guard.clock import decision_id
-from oompolicy_agent.guard.execution import Execution
+from oompolicy_agent.guard.execution import Execution, Means, Prey
+from oompolicy_agent.guard.grace import grace_of
 from oompolicy_agent.guard.ledger import Ledger
 from oompolicy_agent.guard.log import Log
 from oompolicy_agent.guard.outcasts import Outcasts
@@ -26,15 +27,20 @@ SHORTEST_KILL = 0.1
 class Enforcer:
     """Acts on shortages and sees each victim out."""
 
-    def __init__(self, chooser: Chooser, budget: Budget, ledger: Ledger, outcasts: Outcasts, log: Log) -> None:
+    def __init__(
+        self, chooser: Chooser, means: Means, *, budget: Budget, ledger: Ledger, outcasts: Outcasts, log: Log
+    ) -> None:
         self.execution: Execution | None = None
         """The victim on its way out."""
         self.domain = ""
         """Where it was chosen."""
         self.kill_to_free_seconds: float | None = None
         """The longest of the last kills, from the decision; None before the first."""
+        self._choice: Choice | None = None
+        self._slot: int | None = None
         self._measured: list[float] = []
         self._chooser = chooser
+        self._means = means
         self._budget = budget
         self._ledger = ledger
         self._outcasts = outcasts
@@ -65,23 +71,28 @@ class Enforcer:
             self._budget.spend(now)
             self._ledger.close(replace(decision, outcome="WouldKill"), choice)
         else:
-            self._begin(shortage, decision, choice)
+            self._begin(shortage, decision, choice, targets)
 
-    def look(self, margin: int) -> None:
+    def wait_for(self, execution: Execution, domain: str) -> None:
+        """Takes over a victim of the guard before: it is on its way out, and no other comes before it has gone."""
+        self.execution, self.domain = execution, domain
+
+    def look(self, margin: int, *, must_hurry: bool) -> None:
         """Looks after the victim on its way out.
 
         Args:
             margin: of the domain in which it was chosen.
+            must_hurry: whether there is no time left for its grace.
         """
-        if (execution := self.execution) is None or execution.look(margin) is None:
+        if (execution := self.execution) is None or execution.look(margin, must_hurry=must_hurry) is None:
             return
         self.execution = None
-        decision, victim = execution.decision, execution.choice.victim
-        if execution.was_struck or decision.outcome == "GaveUp":
+        decision, victim = execution.decision, execution.decision.victim
+        if victim and (execution.was_struck or decision.outcome == "GaveUp"):
             self._outcasts.remember(decision.outcome, victim.id, victim.pod_uid, time.monotonic())
-        if execution.was_struck:
+        if execution.was_struck and self._choice:
             self._measure(execution)
-            self._ledger.close(decision, execution.choice)
+            self._ledger.close(decision, self._choice, self._slot)
 
     def kernel_killed(self, processes: int) -> None:
         """The kernel killed while our victim was on its way out."""
@@ -95,28 +106,36 @@ class Enforcer:
         self._objection = None
         self._outcasts.relax()
 
-    def _begin(self, shortage: Shortage, decision: Decision, choice: Choice) -> None:
-        self.domain = shortage.domain
-        execution = Execution(self._chooser.cgroups, choice, decision, shortage.since, shortage.sample.margin)
-        self.execution = execution
+    def _begin(self, shortage: Shortage, decision: Decision, choice: Choice, targets: Targets) -> None:
+        now = time.monotonic()
+        victim = choice.victim
+        decision = replace(decision, evict=self._budget.keeps_coming_back(now, victim.pod_uid))
+        prey = Prey.of(self._means, victim, choice.dies, choice.party)
+        execution = Execution(self._means, prey, decision, shortage.since, shortage.sample.margin)
+        self.execution, self.domain, self._choice = execution, shortage.domain, choice
         if choice.party.is_dying:  # somebody else has killed it: its memory is on its way
             return
-        self._budget.spend(time.monotonic())
-        self._ledger.open(decision)
-        execution.strike()
+        self._budget.spend(now, victim.pod_uid)
+        self._slot = self._ledger.open(execution.decision, choice.dies)
+        if grace := grace_of(shortage, victim, targets, self.kill_to_free_seconds):
+            execution.warn(grace)
+        else:
+            execution.strike()
         for problem in execution.problems:
-            self._log.error("Could not kill as intended", id=decision.id, cgroup=choice.victim.path, err=problem)
+            self._log.error("Could not kill as intended", id=decision.id, cgroup=victim.path, err=problem)
 
     def _objects(self, shortage: Shortage, policy: Policy, now: float) -> bool:
         """Whether there is a reason to wait; said once. Audit keeps to the budget to the last: it is of no help."""
-        threshold = shortage.trigger.threshold
-        room = threshold if policy.mode == "Audit" else shortage.sample.room
-        objection = self._budget.objection(now, room, threshold)
-        if objection is None and self._outcasts.is_hopeless:
+        spent = self._budget.spent(now)
+        must_wait = policy.mode == "Audit" or self._budget.binds(shortage.sample.room, shortage.trigger.threshold)
+        objection = spent if must_wait else None
+        if self._outcasts.is_hopeless:
             objection = "the last kills gave nothing back: the memory is held by no process (tmpfs, slab)"
         if objection and objection != self._objection:
             self._log.warning(f"Waiting although memory is short: {objection}", domain=shortage.domain)
-        self._objection = objection
+        elif spent and objection is None and spent != self._objection:
+            self._log.warning(f"Acting although {spent}: next to nothing is left", domain=shortage.domain)
+        self._objection = objection or spent
         return objection is not None
 
     def _say_nothing_is_eligible(self, decision: Decision) -> None:
@@ -131,5 +150,5 @@ class Enforcer:
 
 def _decision(shortage: Shortage, policy: Policy, choice: Choice | None) -> Decision:
     now = time.time()
-    victim, layers = (choice.victim, choice.candidate.layers) if choice else (None, ())
-    return Decision(decision_id(now), now, shortage.domain, policy.mode, policy, shortage.trigger, victim, layers)
+    victim = choice.victim if choice else None
+    return Decision(decision_id(now), now, shortage.domain, policy.mode, policy, shortage.trigger, victim)

@@ -1,15 +1,49 @@
-"""One victim from the signal until its memory is back: kills, watches it go, and completes its decision."""
+"""One victim from the first signal until its memory is back: kills, watches it go, and completes its decision."""
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from oompolicy_agent.guard.chooser import Choice
-from oompolicy_agent.guard.kill import kill
+from oompolicy_agent.guard.kill import Crew, Party, kill, muster, terminate
 from oompolicy_agent.guard.memcgs import CgroupFS
-from oompolicy_agent.guard.records import Decision
+from oompolicy_agent.guard.processes import largest, name_of, namespace_inits
+from oompolicy_agent.guard.records import Decision, Victim
 from oompolicy_agent.guard.waiting import Ending, Observation, Waiting
 
-__all__ = ["Execution"]
+__all__ = ["Execution", "Means", "Prey"]
+
+PROCESS = "Process"
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What it takes to kill on this host."""
+
+    cgroups: CgroupFS
+    proc: str
+    crew: Crew
+
+
+@dataclass(frozen=True, slots=True)
+class Prey:
+    """What has to die, and what of it may."""
+
+    paths: tuple[str, ...]
+    """The memcgs to empty."""
+    pod_path: str
+    """Where the memory of a memcg that is gone is still charged."""
+    party: Party
+    usage: int
+    """Bytes that its death should give back."""
+    only: frozenset[int] = frozenset()
+    """Of the unit Process: nobody but these."""
+
+    @classmethod
+    def of(cls, means: Means, victim: Victim, paths: tuple[str, ...], party: Party) -> "Prey":
+        """The whole unit, or of the unit Process the largest one that may be killed, with all that share its memory."""
+        if victim.unit != PROCESS:
+            return cls(paths, victim.pod_path, party, victim.usage_bytes)
+        pids, held = largest(means.proc, party.killable)
+        return cls(paths, victim.pod_path, replace(party, killable=pids), held, frozenset(pids))
 
 
 class Execution:
@@ -19,40 +53,66 @@ class Execution:
         since: when the shortage was first measured, and `margin` how much was left at the decision.
     """
 
-    def __init__(self, cgroups: CgroupFS, choice: Choice, decision: Decision, since: float, margin: int) -> None:
-        self.choice = choice
-        self.decision = decision
+    def __init__(self, means: Means, prey: Prey, decision: Decision, since: float, margin: int) -> None:
+        self.decision = _named(decision, means, prey)
         self.problems: list[str] = []
         self.was_struck = False
-        self._cgroups = cgroups
-        self._paths = choice.candidate.dies
-        self._pod = decision.victim.pod_path if decision.victim else "/"
+        """Whether anything was done to it; else somebody else has killed it, and it is only waited for."""
+        self._means = means
+        self._prey = prey
         self._since = since
+        self._begun = self._signalled_at = time.monotonic()
+        self._spared_until: float | None = None
+        """The end of its grace, while it has not been sent SIGKILL."""
         self._others = 0
-        self._begun = time.monotonic()
         start = self._observed(margin)
-        self._others = max(0, (cgroups.current(self._pod) or 0) - start.usage)
-        self._waiting = Waiting(start, choice.victim.usage_bytes)
-        self._signalled_at = self._begun
+        self._others = max(0, (means.cgroups.current(prey.pod_path) or 0) - start.usage)
+        self._waiting = Waiting(start, prey.usage)
+
+    @property
+    def seconds(self) -> float:
+        """From the decision until now."""
+        return time.monotonic() - self._begun
+
+    def warn(self, milliseconds: int) -> None:
+        """Asks it to end, and gives it so long. Whoever asks a container to end asks the PID 1 in it."""
+        means, prey = self._means, self._prey
+        self.was_struck = True
+        self._spared_until = time.monotonic() + milliseconds / 1000
+        inits = namespace_inits(means.proc, prey.party.killable)
+        self._took(terminate(means.cgroups, prey.paths, inits).signalled)
+        self.decision = replace(self.decision, grace_milliseconds=milliseconds)
 
     def strike(self) -> None:
         """Kills. Nobody left to signal means that it is dying already."""
-        self.was_struck = True
-        killing = kill(self._cgroups, self._paths, self.choice.party)
+        means, prey = self._means, self._prey
+        self.was_struck, self._spared_until = True, None
+        whole = not (prey.party.exempt or prey.only)  # cgroup.kill spares nobody
+        killing = kill(means.cgroups, prey.paths, self._killable(), means.crew, whole=whole)
         self.problems = killing.problems
-        self._signalled_at = killing.signalled_at or time.monotonic()
-        self.decision = replace(
-            self.decision,
-            tasks_signalled=killing.signalled,
-            shortage_to_signal=_milliseconds(self._signalled_at - self._since),
-        )
+        self._took(killing.signalled)
 
-    def look(self, margin: int) -> Ending | None:
-        """Looks at it once; when the wait has ended the decision is complete."""
+    def look(self, margin: int, *, must_hurry: bool) -> Ending | None:
+        """Looks at it once; when the wait has ended the decision is complete.
+
+        Args:
+            margin: of the domain in which it was chosen.
+            must_hurry: whether there is no time left for its grace.
+        """
         now = self._observed(margin)
+        if now.is_populated and self._spared_until is not None:
+            if now.time < self._spared_until and not must_hurry:
+                return None
+            self._waiting.restart(now)
+            self.strike()
+        elif now.is_populated and self.was_struck and not self._prey.only:
+            self._strike_newcomers()
         ending = self._waiting.look(now)
-        if ending is None:
-            return None
+        if ending:
+            self._complete(ending, now)
+        return ending
+
+    def _complete(self, ending: Ending, now: Observation) -> None:
         empty_at = self._waiting.empty_at
         self.decision = replace(
             self.decision,
@@ -61,12 +121,30 @@ class Execution:
             signal_to_empty=None if empty_at is None else _milliseconds(empty_at - self._signalled_at),
             signal_to_freed=_milliseconds(now.time - self._signalled_at) if ending is Ending.FREED else None,
         )
-        return ending
 
-    @property
-    def seconds(self) -> float:
-        """From the decision until now."""
-        return time.monotonic() - self._begun
+    def _took(self, signalled: int) -> None:
+        """Counts whom the first signal reached; a second one reaches the same again."""
+        if self.decision.shortage_to_signal is None:
+            self._signalled_at = time.monotonic()
+            took = _milliseconds(self._signalled_at - self._since)
+            self.decision = replace(self.decision, shortage_to_signal=took)
+        self.decision = replace(self.decision, tasks_signalled=max(self.decision.tasks_signalled, signalled))
+
+    def _killable(self) -> tuple[int, ...]:
+        """Who is there now: after a grace others than were mustered may be."""
+        if self.decision.grace_milliseconds == 0 or self._prey.only:
+            return self._prey.party.killable
+        return muster(self._means.cgroups, self._means.proc, self._prey.paths).killable
+
+    def _strike_newcomers(self) -> None:
+        """Kills what was forked between our look and the signals, in case `cgroup.kill` is stuck."""
+        means = self._means
+        party = muster(means.cgroups, means.proc, self._prey.paths)
+        if party.killable and not party.was_killed:
+            killing = kill(means.cgroups, self._prey.paths, party.killable, means.crew, whole=not party.exempt)
+            counted = self.decision.tasks_signalled + len(set(party.killable) - set(self._prey.party.killable))
+            self.decision = replace(self.decision, tasks_signalled=counted)
+            self.problems += killing.problems[:1]
 
     def _outcome(self, ending: Ending) -> str:
         if ending is Ending.GAVE_UP:
@@ -77,24 +155,35 @@ class Execution:
         return Observation(
             time=time.monotonic(),
             margin=margin,
-            is_populated=any(self._is_populated(path) for path in self._paths),
+            is_populated=any(self._is_populated(path) for path in self._prey.paths),
             usage=self._usage(),
         )
 
     def _is_populated(self, path: str) -> bool:
         """Whether somebody is in it who has to die; those who may not be killed stay."""
-        if not self._cgroups.is_populated(path):
+        cgroups, prey = self._means.cgroups, self._prey
+        if not cgroups.is_populated(path):
             return False
-        exempt = self.choice.party.exempt
-        return not exempt or not set(self._cgroups.processes(path)) <= set(exempt)
+        if prey.only:
+            return not prey.only.isdisjoint(cgroups.processes(path))
+        return not prey.party.exempt or not set(cgroups.processes(path)) <= set(prey.party.exempt)
 
     def _usage(self) -> int:
         """What is charged for it; once its memcg is gone, what that left behind in the pod's."""
-        found = [self._cgroups.current(path) for path in self._paths]
+        cgroups, prey = self._means.cgroups, self._prey
+        found = [cgroups.current(path) for path in prey.paths]
         held = [usage for usage in found if usage is not None]
         if len(held) == len(found):
             return sum(held)
-        return max(0, (self._cgroups.current(self._pod) or 0) - self._others)
+        return max(0, (cgroups.current(prey.pod_path) or 0) - self._others)
+
+
+def _named(decision: Decision, means: Means, prey: Prey) -> Decision:
+    """With the name of the process, where only one dies."""
+    if decision.victim is None or not prey.only:
+        return decision
+    name = name_of(means.proc, prey.party.killable[0])
+    return replace(decision, victim=replace(decision.victim, process=name, usage_bytes=prey.usage))
 
 
 def _milliseconds(seconds: float) -> float:

@@ -4,13 +4,16 @@ import ctypes
 import errno
 import os
 
-__all__ = ["lock_memory", "release_memory", "use_one_arena"]
+__all__ = ["lock_memory", "release_memory", "share_memory", "use_one_arena"]
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _LIBC.syscall.restype = ctypes.c_long
 
 PROCESS_MRELEASE = 448
 """The same number on every architecture (Linux 5.15)."""
+KCMP = {"x86_64": 312, "aarch64": 272}
+"""Its number differs, as do those of all calls that are older than the common table."""
+KCMP_VM = 1
 MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT = 1, 2, 4
 M_ARENA_MAX = -8
 """Of glibc's malloc.h; another C library does not have the function, and its heap is not like that."""
@@ -40,3 +43,12 @@ def release_memory(pidfd: int) -> bool:
     if _LIBC.syscall(PROCESS_MRELEASE, pidfd, 0) == 0:
         return True
     return ctypes.get_errno() in {errno.ESRCH, errno.EINVAL}
+
+
+def share_memory(pid: int, other: int) -> bool:
+    """Whether two processes have one address space (CLONE_VM, vfork); False where the kernel cannot tell us.
+
+    Needs CAP_SYS_PTRACE for processes of other users.
+    """
+    number = KCMP.get(os.uname().machine)
+    return number is not None and _LIBC.syscall(number, pid, other, KCMP_VM, 0, 0) == 0

@@ -40,6 +40,7 @@ class Waiting:
 
     def __init__(self, start: Observation, usage: int) -> None:
         self._start = start
+        self._since = start.time
         self._usage = usage
         self._lowest = self._mark = start.usage
         self._fell_at = start.time
@@ -48,13 +49,17 @@ class Waiting:
         self.freed_bytes = 0
         """As far as can be told: what its memcg no longer holds, or what the margin has gained."""
 
+    def restart(self, now: Observation) -> None:
+        """Its time begins now: it was only asked to end before."""
+        self._since = self._fell_at = now.time
+
     def look(self, now: Observation) -> Ending | None:
         """Takes an observation in; returns how the wait ended, or None while it goes on."""
         self._measure(now)
         if self.empty_at is not None:
             is_back = self.freed_bytes >= self._usage // 2
             return Ending.FREED if is_back or now.time - self.empty_at >= EMPTY_SECONDS else None
-        is_stuck = now.time - self._fell_at >= STUCK_SECONDS or now.time - self._start.time >= LONGEST_SECONDS
+        is_stuck = now.time - self._fell_at >= STUCK_SECONDS or now.time - self._since >= LONGEST_SECONDS
         return Ending.GAVE_UP if is_stuck else None
 
     @property

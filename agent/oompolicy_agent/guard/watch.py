@@ -14,7 +14,7 @@ from oompolicy_agent.guard.trigger import (
     thresholds,
 )
 
-__all__ = ["Shortage", "Watch"]
+__all__ = ["Shortage", "Watch", "seconds_left"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +35,25 @@ class Watch:
         self.domain = domain
         self.sample: Sample | None = None
         self.below: Thresholds | None = None
-        self._limits = limits
+        self.limits = limits
+        """Those in force; the policy may change them at any time."""
         self._growth = Growth()
+        self._growing = 0
         self._since: float | None = None
+
+    @property
+    def seconds_left(self) -> float:
+        """Until so little is left that nothing else may be waited for, at the present growth."""
+        if self.sample is None or self.below is None:
+            return float("inf")
+        return seconds_left(self.sample.room, self.below.room, self._growing)
 
     def see(self, sample: Sample, kubelet_hard_eviction: int | None, kill_to_free: float) -> Shortage | None:
         """Takes a measurement in; returns the shortage if there is one."""
         self.sample = sample
-        self.below = thresholds(sample.size, kubelet_hard_eviction, self._limits)
-        trigger = judge(sample, self._growth.add(sample), self.below, kill_to_free)
+        self.below = thresholds(sample.size, kubelet_hard_eviction, self.limits)
+        self._growing = self._growth.add(sample)
+        trigger = judge(sample, self._growing, self.below, kill_to_free)
         if trigger is None:
             self._since = None
             return None
@@ -66,3 +76,11 @@ class Watch:
         if self.sample is None or self.below is None:
             return LONGEST_PAUSE
         return pause(self.sample, self._growth.highest, self.below)
+
+
+def seconds_left(room: int, threshold: int, growth: int) -> float:
+    """Until only a quarter of the threshold is left; room and threshold in bytes, growth in bytes per second."""
+    above = room - threshold // 4
+    if above <= 0:
+        return 0.0
+    return above / growth if growth else float("inf")

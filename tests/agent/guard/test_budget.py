@@ -30,9 +30,36 @@ def budget(*kills: float) -> Budget:
     ],
 )
 def test_may_kill(kills: tuple[float, ...], now: float, room: int, may: bool) -> None:
-    assert (budget(*kills).objection(now, room, THRESHOLD) is None) == may
+    spent = budget(*kills)
+    assert (spent.spent(now) is None or not spent.binds(room, THRESHOLD)) == may
 
 
 def test_says_why_not() -> None:
-    assert "less than 5 s ago" in (budget(1.0).objection(2.0, 90, THRESHOLD) or "")
-    assert "3 kills in 300 s" in (budget(1.0, 2.0, 3.0).objection(9.0, 90, THRESHOLD) or "")
+    assert "less than 5 s ago" in (budget(1.0).spent(2.0) or "")
+    assert "3 kills in 300 s" in (budget(1.0, 2.0, 3.0).spent(9.0) or "")
+
+
+def test_goes_by_other_numbers_as_soon_as_the_policy_has_them() -> None:
+    spent = budget(1.0, 2.0, 3.0)
+    spent.limits = Limits(cooldown_seconds=0, maximum_kills=4, budget_seconds=300)
+    assert spent.spent(4.0) is None
+
+
+@pytest.mark.parametrize(
+    ("kills", "comes_back"),
+    [
+        pytest.param([(1.0, "a"), (2.0, "a")], True, id="the-third-in-the-window"),
+        pytest.param([(1.0, "a")], False, id="the-second"),
+        pytest.param([(1.0, "a"), (2.0, "b")], False, id="of-different-pods"),
+        pytest.param([(-400.0, "a"), (2.0, "a")], False, id="one-of-them-long-ago"),
+    ],
+)
+def test_a_pod_that_keeps_coming_back_is_noticed(kills: list[tuple[float, str]], comes_back: bool) -> None:
+    spent = budget()
+    for time, pod in kills:
+        spent.spend(time, pod)
+    assert spent.keeps_coming_back(3.0, "a") == comes_back
+
+
+def test_no_pod_at_all_does_not_keep_coming_back() -> None:
+    assert not budget(1.0, 2.0).keeps_coming_back(3.0, "")
