@@ -26,6 +26,8 @@ SERVICE_ACCOUNT = "oompolicy-agent"
 """The chart makes it, in the agents' namespace."""
 
 _STATE = "/var/lib/oompolicy"
+_RUNTIME = "/run/oompolicy"
+"""On the host's tmpfs: what the guard keeps there outlives its pod."""
 _TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - a path, no secret
 _TOKEN_SECONDS = 3600
 """Kubelet renews the token in time; the client reads it again every minute."""
@@ -113,6 +115,7 @@ def _guard(agent: AgentSettings) -> Manifest:
     mounts = [
         {"name": "cgroup", "mountPath": "/sys/fs/cgroup"},
         {"name": "state", "mountPath": _STATE},
+        {"name": "runtime", "mountPath": _RUNTIME},
     ]
     command = ["oompolicy-guard", "run"]
     return _container("guard", command, agent) | {
@@ -152,6 +155,7 @@ def _volumes(agent: AgentSettings) -> list[Manifest]:
     return [
         {"name": "cgroup", "hostPath": {"path": "/sys/fs/cgroup", "type": "Directory"}},
         {"name": "state", "hostPath": {"path": state, "type": "DirectoryOrCreate"}},
+        {"name": "runtime", "hostPath": {"path": _RUNTIME, "type": "DirectoryOrCreate"}},
         {"name": "inbox", "hostPath": {"path": f"{state}/inbox", "type": "DirectoryOrCreate"}},
         {"name": "outbox", "hostPath": {"path": f"{state}/outbox", "type": "DirectoryOrCreate"}},
         {"name": "token", "projected": {"sources": _token_sources()}},

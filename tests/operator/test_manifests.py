@@ -75,7 +75,7 @@ def containers() -> dict[str, dict[str, Any]]:
 
 def test_guard_has_no_token_and_sync_no_way_to_the_host() -> None:
     mounts = {name: {mount["name"] for mount in each["volumeMounts"]} for name, each in containers().items()}
-    assert mounts == {"guard": {"cgroup", "state"}, "sync": {"inbox", "outbox", "token"}}
+    assert mounts == {"guard": {"cgroup", "runtime", "state"}, "sync": {"inbox", "outbox", "token"}}
 
 
 def test_guard_is_not_privileged_and_every_capability_has_a_reason() -> None:
