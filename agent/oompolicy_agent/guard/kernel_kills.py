@@ -1,11 +1,12 @@
 """Notices what the kernel's own OOM killer did on the node, so that nobody takes it for the policy's doing.
 
-Kills at a container's or pod's own limit are that pod's affair and not counted; the others mean that we were too late.
+Kills at the limit of a pod or container are left to the kernel; the others mean that we were too late.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from oompolicy_agent.guard.layout import Place
+from oompolicy_agent.guard.layout import Kind, Place
 from oompolicy_agent.guard.memcgs import CgroupFS
 
 __all__ = ["KernelKill", "KernelKills"]
@@ -13,45 +14,66 @@ __all__ = ["KernelKill", "KernelKills"]
 
 @dataclass(frozen=True, slots=True)
 class KernelKill:
-    """Processes that the kernel killed for one domain; `pod` None: not in any pod that we know."""
+    """Processes that the kernel killed for one domain."""
 
     pod: Place | None
+    """None: not in any pod that we know."""
+    container: Place | None
+    """None: nobody can say which; its memcg may be gone."""
     count: int
     domain: str
 
+    @property
+    def is_own_limit(self) -> bool:
+        """Whether the pod, or a container of it, came to its own limit."""
+        return self.pod is not None and self.domain == self.pod.path
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """Of a memcg and all below it since it was made, also of what is gone by now."""
+
+    kills: int = 0
+    """Processes that the kernel killed in it, for whatever domain."""
+    limits: int = 0
+    """How often it, or a memcg in it, could not stay below its own limit."""
+
 
 class KernelKills:
-    """Compares counters. A pod's counters include those of its containers, also of containers that are gone."""
+    """Compares counters from look to look."""
 
     def __init__(self, cgroups: CgroupFS) -> None:
         self._cgroups = cgroups
         self._total: int | None = None
-        self._by_pod: dict[int, tuple[int, int]] = {}
+        self._counts: dict[int, _Counts] = {}
         self._limit_hits = 0
 
-    def adopt(self, pods: list[Place], top: Place | None) -> None:
-        """Takes the counters of new pods as they are; forgets pods that are gone."""
-        self._by_pod = {pod.id: self._by_pod.get(pod.id) or self._counters(pod) for pod in pods}
+    def adopt(self, tree: Sequence[Place], top: Place | None) -> None:
+        """Takes the counters of new pods and containers as they are; forgets what is gone."""
+        wanted = [place for place in tree if place.kind in {Kind.POD, Kind.CONTAINER}]
+        self._counts = {place.id: self._counts.get(place.id) or self._read(place) for place in wanted}
         if top and self._total is None:
             self._limit_hits = self._hits(top)
 
-    def since_last(self, total: int, pods: list[Place], top: Place | None) -> list[KernelKill]:
-        """What the kernel killed since the last call, except at pods' own limits; `total` is its count since boot."""
+    def since_last(self, total: int, tree: Sequence[Place], top: Place | None) -> list[KernelKill]:
+        """What the kernel killed since the last call; `total` is its count since boot."""
         before, self._total = self._total, total
         if before is None or total <= before:
             return []
-        kills, explained = [], 0
         domain = self._domain(top)
-        for pod in pods:
-            old, new = self._by_pod.get(pod.id, (0, 0)), self._counters(pod)
-            self._by_pod[pod.id] = new
-            count = new[0] - old[0]
-            explained += count
-            if count > 0 and new[1] == old[1]:
-                kills.append(KernelKill(pod, count, domain))
-        if total - before > explained:
-            kills.append(KernelKill(None, total - before - explained, domain))
-        return kills
+        kills = [kill for pod in tree if pod.kind is Kind.POD and (kill := self._in_pod(pod, tree, domain))]
+        rest = total - before - sum(kill.count for kill in kills)
+        return [*kills, KernelKill(None, None, rest, domain)] if rest > 0 else kills
+
+    def _in_pod(self, pod: Place, tree: Sequence[Place], domain: str) -> KernelKill | None:
+        counts, before = self._next(pod)
+        if counts.kills <= before.kills:
+            return None
+        containers = [place for place in tree if place.kind is Kind.CONTAINER and place.pod_uid == pod.pod_uid]
+        risen = [place for place in containers if _has_risen(*self._next(place))]
+        only = risen[0] if len(risen) == 1 else None
+        own = counts.limits > before.limits
+        return KernelKill(pod, only, counts.kills - before.kills, pod.path if own else domain)
 
     def _domain(self, top: Place | None) -> str:
         """All pods' own limit if that was hit, else the node."""
@@ -60,10 +82,19 @@ class KernelKills:
         before, self._limit_hits = self._limit_hits, self._hits(top)
         return top.path if self._limit_hits > before else "/"
 
-    def _counters(self, pod: Place) -> tuple[int, int]:
-        """Processes killed in the pod, and how often it or a container of it could not stay below its own limit."""
-        events = self._cgroups.counters(pod.path, "memory.events") or {}
-        return events.get("oom_kill", 0), events.get("oom", 0)
+    def _next(self, place: Place) -> tuple[_Counts, _Counts]:
+        """The counts now and at the last look."""
+        before = self._counts.get(place.id, _Counts())
+        self._counts[place.id] = counts = self._read(place)
+        return counts, before
+
+    def _read(self, place: Place) -> _Counts:
+        events = self._cgroups.counters(place.path, "memory.events") or {}
+        return _Counts(events.get("oom_kill", 0), events.get("oom", 0))
 
     def _hits(self, top: Place) -> int:
         return (self._cgroups.counters(top.path, "memory.events.local") or {}).get("oom", 0)
+
+
+def _has_risen(now: _Counts, before: _Counts) -> bool:
+    return now.kills > before.kills

@@ -1,4 +1,4 @@
-"""Which of the kernel's own kills count."""
+"""Which of the kernel's own kills count, for which domain, and whom they took."""
 
 from pathlib import Path
 
@@ -9,29 +9,40 @@ from oompolicy_agent.guard.kernel_kills import KernelKills
 from oompolicy_agent.guard.layout import Kind, Place
 from oompolicy_agent.guard.memcgs import CgroupFS
 
+TOP = Place("/kubepods", 1, Kind.TOP)
+PODS = [Place(f"/kubepods/pod{name}", number, Kind.POD, name) for number, name in ((10, "a"), (20, "b"))]
+CONTAINERS = [
+    Place(f"{pod.path}/{name}", pod.id + number, Kind.CONTAINER, pod.pod_uid, name)
+    for pod in PODS
+    for number, name in ((1, "one"), (2, "two"))
+]
+Seen = tuple[str | None, str | None, int, str]
+
 
 class Node:
-    """A host with two pods, watched."""
+    """A host with two pods of two containers, watched."""
 
     def __init__(self, folder: Path) -> None:
         self.host = FakeHost(folder)
-        for path in ("/kubepods", "/kubepods/poda", "/kubepods/podb"):
-            self.host.memcg(path)
-        tree = CgroupFS(str(self.host.cgroups)).tree()
-        self.top = next(place for place in tree if place.kind is Kind.TOP)
-        self.pods = [place for place in tree if place.kind is Kind.POD]
+        self.tree = [TOP, *PODS, *CONTAINERS]
+        for place in self.tree:
+            self.host.memcg(place.path)
         self.kills = KernelKills(CgroupFS(str(self.host.cgroups)))
-        self.kills.adopt(self.pods, self.top)
+        self.kills.adopt(self.tree, TOP)
         assert self.look(5) == [], "what was before us does not count"
 
-    def look(self, total: int) -> list[tuple[str | None, int, str]]:
-        """What the kernel killed since the last look: pod, processes, domain."""
-        found = self.kills.since_last(total, self.pods, self.top)
-        return [(_name(kill.pod), kill.count, kill.domain) for kill in found]
-
-
-def _name(place: Place | None) -> str | None:
-    return place.path.rpartition("/")[2] if place else None
+    def look(self, total: int) -> list[Seen]:
+        """What the kernel killed since the last look: pod, container, processes, domain."""
+        found = self.kills.since_last(total, self.tree, TOP)
+        return [
+            (
+                kill.pod.pod_uid if kill.pod else None,
+                kill.container.container_id if kill.container else None,
+                kill.count,
+                kill.domain,
+            )
+            for kill in found
+        ]
 
 
 @pytest.fixture
@@ -43,31 +54,42 @@ def test_nothing_happened(node: Node) -> None:
     assert node.look(5) == []
 
 
-def test_a_shortage_of_the_node_took_processes_of_a_pod(node: Node) -> None:
+def test_a_shortage_of_the_node_took_processes_of_a_container(node: Node) -> None:
     node.host.memcg("/kubepods/poda", oom=(0, 2))
-    assert node.look(7) == [("poda", 2, "/")]
+    node.host.memcg("/kubepods/poda/two", oom=(0, 2))
+    assert node.look(7) == [("a", "two", 2, "/")]
     assert node.look(7) == []
+
+
+def test_of_a_container_that_is_gone_only_the_pod_is_known(node: Node) -> None:
+    node.host.memcg("/kubepods/poda", oom=(0, 2))
+    assert node.look(7) == [("a", None, 2, "/")]
 
 
 def test_the_pods_common_limit_took_a_process(node: Node) -> None:
     node.host.memcg("/kubepods", oom=(1, 1))
     node.host.memcg("/kubepods/podb", oom=(0, 1))
-    assert node.look(6) == [("podb", 1, "/kubepods")]
+    assert node.look(6) == [("b", None, 1, "/kubepods")]
 
 
-def test_a_pod_at_its_own_limit_is_its_own_affair(node: Node) -> None:
+def test_a_pod_at_its_own_limit_is_told_apart(node: Node) -> None:
     node.host.memcg("/kubepods/poda", oom=(1, 1))
-    assert node.look(6) == []
+    assert node.look(6) == [("a", None, 1, "/kubepods/poda")]
 
 
 def test_a_process_of_the_host(node: Node) -> None:
-    assert node.look(6) == [(None, 1, "/")]
+    assert node.look(6) == [(None, None, 1, "/")]
+
+
+def test_every_process_is_counted_once(node: Node) -> None:
+    for pod in ("a", "b"):
+        node.host.memcg(f"/kubepods/pod{pod}", oom=(0, 1))
+    assert sum(count for _, _, count, _ in node.look(8)) == 3
 
 
 def test_a_pod_that_came_later_starts_where_it_is(node: Node) -> None:
     node.host.memcg("/kubepods/podc", oom=(3, 3))
-    tree = CgroupFS(str(node.host.cgroups)).tree()
-    node.pods = [place for place in tree if place.kind is Kind.POD]
-    node.kills.adopt(node.pods, node.top)
+    node.tree.append(Place("/kubepods/podc", 30, Kind.POD, "c"))
+    node.kills.adopt(node.tree, TOP)
     node.host.memcg("/kubepods/podc", oom=(3, 4))
-    assert node.look(6) == [("podc", 1, "/")]
+    assert node.look(6) == [("c", None, 1, "/")]
