@@ -9,8 +9,9 @@ AGENT_GROUP: Final = 65532
 
 GUARD_CAPABILITIES: Final = {
     "KILL": "signals processes of every user",
+    "DAC_OVERRIDE": "writes oom_score_adj of processes that belong to other users",
     "SYS_PTRACE": "reads other users' processes in /proc, and the host's files through /proc/1/root",
-    "SYS_RESOURCE": "arms pressure triggers with windows shorter than two seconds",
+    "SYS_RESOURCE": "lowers oom_score_adj, and arms pressure triggers with windows shorter than two seconds",
     "IPC_LOCK": "keeps itself in memory while others are being reclaimed",
 }
 """Each capability of the guard with its reason."""

@@ -12,11 +12,12 @@ MEBIBYTE = 1 << 20
 
 
 class FakeHost:
-    """A folder with `cgroup`, `proc`, `root` and `state` in it; sizes in MiB."""
+    """A folder with `cgroup`, `proc`, `sys`, `root` and `state` in it; sizes in MiB."""
 
     def __init__(self, folder: Path) -> None:
         self.cgroups = folder / "cgroup"
         self.proc = folder / "proc"
+        self.sys = folder / "sys"
         self.root = folder / "root"
         self.state = folder / "state"
         for path in (self.cgroups, self.proc / "pressure", self.proc / "sys/kernel/random", self.root):
@@ -54,6 +55,34 @@ class FakeHost:
             f"nr_free_pages 1\nallocstall_normal {stalls}\nallocstall_movable 0\noom_kill {oom_kills}\n"
         )
 
+    def swaps(self, *areas: tuple[str, int, int, int]) -> None:
+        """Writes /proc/swaps: name, size, used and priority of each."""
+        lines = ["Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"]
+        for name, size, used, priority in areas:
+            kind = "partition" if name.startswith("/dev") else "file"
+            lines.append(f"{name:<40}{kind:<16}{size << 10}\t\t{used << 10}\t\t{priority}\n")
+        (self.proc / "swaps").write_text("".join(lines))
+
+    def zram(self, number: int, *, stored: int, used: int, limit: int = 0) -> None:
+        """Writes the mm_stat of a zram device."""
+        folder = self.sys / f"block/zram{number}"
+        folder.mkdir(parents=True, exist_ok=True)
+        sizes = (stored * MEBIBYTE, used * MEBIBYTE, used * MEBIBYTE, limit * MEBIBYTE, used * MEBIBYTE, 0, 0, 0, 0)
+        (folder / "mm_stat").write_text(" ".join(f"{size:>8}" for size in sizes) + "\n")
+
+    def mounts(self, *, recursive: bool) -> None:
+        """Writes /proc/mounts; `recursive` as systemd mounts the cgroup file system."""
+        options = "rw,nosuid,nodev,noexec,relatime,nsdelegate" + ",memory_recursiveprot" * recursive
+        (self.proc / "mounts").write_text(f"/dev/vda / ext4 rw 0 0\ncgroup2 /sys/fs/cgroup cgroup2 {options} 0 0\n")
+
+    def protect(self, path: str, *, current: int, cache: int, minimum: int | str) -> None:
+        """Makes or changes a memcg with page cache on the LRU lists and a memory.min, which may be `max`."""
+        folder = self.memcg(path, current=current, file=cache)
+        with (folder / "memory.stat").open("a") as stat:
+            stat.write(f"inactive_anon 1\ninactive_file {cache * MEBIBYTE}\nactive_file 0\n")
+        size = minimum if isinstance(minimum, str) else minimum * MEBIBYTE
+        (folder / "memory.min").write_text(f"{size}\n")
+
     def memcg(
         self,
         path: str,
@@ -90,6 +119,7 @@ class FakeHost:
         folder = self.proc / str(pid)
         folder.mkdir(exist_ok=True)
         (folder / "oom_score_adj").write_text(f"{oom_score_adj}\n")
+        (folder / "stat").write_text(f"{pid} (job) S {' '.join(['0'] * 18)} {pid * 10} 0 0\n")
 
     def bundle(self, container_id: str, role: str) -> None:
         """Writes containerd's bundle of a container or sandbox."""

@@ -1,7 +1,4 @@
-"""What the guard may do is as little as it can be: each capability in its list is proved necessary, others are dropped.
-
-DAC_OVERRIDE is not in it: all that the guard reads and writes belongs to root, or to the group it shares with sync.
-"""
+"""What the guard may do is as little as it can be: each capability in its list is proved necessary, others are dropped."""
 
 import re
 import signal
@@ -15,7 +12,7 @@ from lab.vm import VM
 
 pytestmark = pytest.mark.vm
 
-NEEDED = ("kill", "sys_ptrace", "sys_resource", "ipc_lock")
+NEEDED = ("kill", "dac_override", "sys_ptrace", "sys_resource", "ipc_lock")
 TENANT = "1000"
 SYNC = "65532"
 LOCKED_BYTES = "65536"
@@ -71,6 +68,13 @@ def test_with_all_that_it_needs_it_does_all_that_it_must(scene: Scene) -> None:
     assert victim.wait(GENEROUS).returncode == KILLED
     print("resident KiB:", memory_kib(scene, guard, "VmRSS"), "locked KiB:", memory_kib(scene, guard, "VmLck"))
     assert memory_kib(scene, guard, "VmRSS") < LARGEST_KIB
+
+
+def test_without_dac_override_no_tenants_oom_score_adj_is_shaped(scene: Scene) -> None:
+    tenant(scene)
+    confined(scene, "dac_override")
+    scene.wait_until("it has tried", lambda: "oom_score_adj" in problems(scene))
+    assert "Permission denied" in problems(scene)
 
 
 def test_without_kill_a_tenants_process_survives(scene: Scene) -> None:

@@ -11,7 +11,7 @@ __all__ = ["main"]
 
 COMMANDS = {
     "run": "guard this host until SIGTERM",
-    "check": "say which backend works on this host, and why not a better one",
+    "check": "say what this host offers, which backend works on it, and why not a better one",
     "rank": "say in which order a recorded tree would die, and why",
 }
 

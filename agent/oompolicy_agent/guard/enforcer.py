@@ -77,15 +77,15 @@ class Enforcer:
         """Takes over a victim of the guard before: it is on its way out, and no other comes before it has gone."""
         self.execution, self.domain = execution, domain
 
-    def look(self, margin: int, *, must_hurry: bool) -> None:
-        """Looks after the victim on its way out.
+    def look(self, margin: int, *, must_hurry: bool) -> bool:
+        """Looks after the victim on its way out; returns whether that has ended.
 
         Args:
             margin: of the domain in which it was chosen.
             must_hurry: whether there is no time left for its grace.
         """
         if (execution := self.execution) is None or execution.look(margin, must_hurry=must_hurry) is None:
-            return
+            return False
         self.execution = None
         decision, victim = execution.decision, execution.decision.victim
         if victim and (execution.was_struck or decision.outcome == "GaveUp"):
@@ -93,6 +93,7 @@ class Enforcer:
         if execution.was_struck and self._choice:
             self._measure(execution)
             self._ledger.close(decision, self._choice, self._slot)
+        return True
 
     def kernel_killed(self, processes: int) -> None:
         """The kernel killed while our victim was on its way out."""

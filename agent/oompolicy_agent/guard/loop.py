@@ -3,12 +3,16 @@
 import time
 from collections.abc import Callable
 
+from oompolicy_agent.guard.agreement import agreed
+from oompolicy_agent.guard.duty import Duty
 from oompolicy_agent.guard.gauges import NODE, Reading
+from oompolicy_agent.guard.lookout import Lookout
+from oompolicy_agent.guard.order import classes
 from oompolicy_agent.guard.parts import Parts
+from oompolicy_agent.guard.rehearsal import Understudy
 from oompolicy_agent.guard.reporter import Reporter
-from oompolicy_agent.guard.support import BACKEND, Reason, Support, probe
-from oompolicy_agent.guard.targets import Policy
-from oompolicy_agent.guard.watch import Shortage, Watch
+from oompolicy_agent.guard.settings import Limits
+from oompolicy_agent.guard.upkeep import ENFORCE, Upkeep
 
 __all__ = ["Loop"]
 
@@ -17,8 +21,6 @@ BUSY_PAUSE = 0.01
 IDLE_PAUSE = 1.0
 """While nothing can be done here at all."""
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.1, 2.0
-NO_POLICY = Reason(BACKEND, "NoPolicy", "No policy acts on this node")
-POLICY_OFF = Reason(BACKEND, "PolicyOff", "The policy's mode is Off")
 
 
 class Loop:
@@ -27,11 +29,10 @@ class Loop:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._reporter = Reporter(parts)
-        self._support: Support | None = None
-        self._obstacle: Reason | None = None
-        self._has_said_backend = False
-        self._node = Watch(NODE, parts.settings.limits)
-        self._pods: Watch | None = None
+        self._duty = Duty(parts.settings, parts.log)
+        self._lookout = Lookout(parts.settings, parts.census, parts.gauges, parts.pressure, parts.log)
+        self._upkeep = Upkeep(parts)
+        self._limits = parts.settings.limits
         self._tree_version = 0
         self._backoff = FIRST_BACKOFF
 
@@ -54,34 +55,29 @@ class Loop:
 
     def step(self) -> float:
         """One pass; returns the seconds until the next should come."""
-        parts, now = self._parts, time.monotonic()
-        has_changed = parts.inbox.refresh()
-        obstacle = self._find_obstacle(parts.inbox.targets.policy)
-        if self._support and self._support.obstacle is None:
-            parts.census.refresh(now)
-        if parts.census.version != self._tree_version:
-            self._tree_version, has_changed = parts.census.version, True
-            self._adopt_tree()
-        if obstacle is None:
-            self._arm()
-        reading = parts.gauges.read(self._pods.domain if self._pods else None, parts.census.may_swap)
+        has_changed = self._take_in_news()
+        reading = self._lookout.read()
         self._count_kernel_kills(reading)
-        shortages = self._see(reading)
+        targets = self._parts.inbox.targets
+        shortages = self._lookout.see(reading, targets.kubelet_hard_eviction_bytes, self._kill_to_free)
         had_victim = self._look_after_victim()
-        policy = parts.inbox.targets.policy
-        if policy and obstacle is None and not had_victim:  # what was measured before its end says nothing after it
+        if targets.policy and self._duty.obstacle is None and not had_victim:
+            # what was measured before a victim's end says nothing after it
             for shortage in shortages[:1]:
-                parts.enforcer.act(shortage, parts.inbox.targets, policy)
-        if not shortages:
-            self._rest()
-        self._reporter.publish(self._node, obstacle, self._kill_to_free, has_changed=has_changed)
-        return self._pause(obstacle)
+                self._parts.enforcer.act(shortage, targets, targets.policy)
+        self._see_to(reading, has_changed=has_changed)
+        self._publish(has_changed=has_changed)
+        return self._pause()
 
-    def warm_up(self) -> None:
-        """Does once all that a crisis needs, except for the kill, so that nothing is done for the first time then."""
+    def warm_up(self, understudy: Understudy | None = None) -> None:
+        """Does once all that a crisis needs, so that nothing is done for the first time then.
+
+        Args:
+            understudy: dies in the place of a victim.
+        """
         try:
             self.step()
-            self._rehearse()
+            self._rehearse(understudy)
         except Exception as error:  # noqa: BLE001 - the passes that follow will say more
             self._parts.log.error("The rehearsal failed", **_told(error))  # noqa: TRY400 - one line, not a traceback
 
@@ -89,104 +85,86 @@ class Loop:
     def _kill_to_free(self) -> float:
         return self._parts.enforcer.kill_to_free_seconds or self._parts.settings.limits.kill_to_free_seconds
 
-    def _rehearse(self) -> None:
-        if self._support is None or self._support.obstacle:
+    def _take_in_news(self) -> bool:
+        """Takes in what changed: targets, policy, memcgs; whether anything did."""
+        parts = self._parts
+        parts.folders.take()
+        has_changed = parts.inbox.refresh()
+        policy = parts.inbox.targets.policy
+        self._obey(policy.limits if policy else parts.settings.limits)
+        self._duty.check(policy)
+        if self._duty.can_look:
+            parts.census.follow(parts.inbox.targets.host_cgroups)
+            parts.census.refresh(time.monotonic())
+        if parts.census.version != self._tree_version:
+            self._tree_version, has_changed = parts.census.version, True
+            parts.kernel_kills.adopt(parts.census.tree, parts.census.top)
+            self._lookout.adopt_tree()
+        if self._duty.obstacle is None:
+            self._lookout.arm()
+        return has_changed
+
+    def _obey(self, limits: Limits) -> None:
+        """Goes by the policy's numbers."""
+        if limits == self._limits:
             return
-        targets = self._parts.inbox.targets
-        choice = self._parts.chooser.choose(targets, NODE, with_swap=True, excluded=frozenset(), futile=frozenset())
-        if choice and self._obstacle is None:
-            self._parts.log.info("Would choose now", cgroup=choice.victim.path, why=choice.why)
+        self._limits = limits
+        self._lookout.obey(limits)
+        self._parts.pressure.obey(limits)
+        self._parts.gauges.limits = limits
+        self._parts.budget.limits = limits
 
-    def _find_obstacle(self, policy: Policy | None) -> Reason | None:
-        """Why nothing may or can be killed here; says so when it changes."""
-        if self._support is None or not self._support.is_final:
-            self._support = probe(self._parts.settings.cgroup_root, self._parts.settings.proc)
-        obstacle = self._support.obstacle or _unwanted(policy)
-        if obstacle != self._obstacle or not self._has_said_backend:
-            self._say_backend(obstacle)
-        self._obstacle = obstacle
-        return obstacle
-
-    def _say_backend(self, obstacle: Reason | None) -> None:
-        self._has_said_backend = True
-        if obstacle:
-            self._parts.log.warning("Backend is Off", reason=obstacle.reason, err=obstacle.message)
-        else:
-            self._parts.log.info("Backend is Userspace")
-
-    def _adopt_tree(self) -> None:
-        """Follows what holds all pods, wherever it is now."""
-        parts, top = self._parts, self._parts.census.top
-        parts.kernel_kills.adopt(parts.census.pods, top)
-        if self._pods and (top is None or top.path != self._pods.domain):
-            parts.pressure.disarm(self._pods.domain)
-            self._pods = None
-        if top and self._pods is None:
-            self._pods = Watch(top.path, parts.settings.limits)
-
-    def _arm(self) -> None:
-        """Sees to a pressure trigger for each domain, as long as anything may be killed."""
-        settings = self._parts.settings
-        self._arm_one(NODE, f"{settings.proc}/pressure/memory")
-        if self._pods:
-            self._arm_one(self._pods.domain, f"{settings.cgroup_root}{self._pods.domain}/memory.pressure")
-
-    def _arm_one(self, domain: str, path: str) -> None:
-        """Margin and growth lead, so a trigger that cannot be had is a problem and no obstacle."""
-        try:
-            self._parts.pressure.arm(domain, path)
-            self.problems[domain] = None
-        except OSError as error:
-            problem = f"No pressure trigger on {path}: {error.strerror}"
-            if self.problems.get(domain) != problem:
-                self._parts.log.warning("Could not create a pressure trigger", path=path, err=error.strerror)
-            self.problems[domain] = problem
+    def _rehearse(self, understudy: Understudy | None) -> None:
+        parts = self._parts
+        if not self._duty.can_look:
+            return
+        choice = parts.chooser.choose(
+            parts.inbox.targets, NODE, with_swap=True, excluded=frozenset(), futile=frozenset()
+        )
+        if choice and self._duty.obstacle is None:
+            parts.log.info("Would choose now", cgroup=choice.victim.path, why=choice.why)
+        if understudy:
+            start = time.monotonic()
+            self.problems["rehearsal"] = problem = understudy.perform(parts.means)
+            milliseconds = int((time.monotonic() - start) * 1000)
+            parts.log.info("Rehearsed a kill", milliseconds=milliseconds, err=problem)
 
     def _count_kernel_kills(self, reading: Reading) -> None:
         parts = self._parts
-        for kill in parts.kernel_kills.since_last(reading.kernel_kills, parts.census.pods, parts.census.top):
+        targets, census = parts.inbox.targets, parts.census
+        for kill in parts.kernel_kills.since_last(reading.kernel_kills, census.tree, census.top):
+            order = classes(census.tree, targets, census.facts(time.monotonic()))
+            would_too = agreed(kill, order, targets, parts.means.cgroups.is_populated) if targets.policy else None
             parts.enforcer.kernel_killed(kill.count)
-            parts.ledger.kernel_killed(kill, parts.inbox.targets.policy, parts.inbox.targets)
-
-    def _see(self, reading: Reading) -> list[Shortage]:
-        """The shortages, the narrower domain first: what the pods' own limit causes is no shortage of the node."""
-        hard = self._parts.inbox.targets.kubelet_hard_eviction_bytes
-        seen = [self._node.see(reading.node, hard, self._kill_to_free)]
-        if self._pods and reading.pods:
-            seen.insert(0, self._pods.see(reading.pods, None, self._kill_to_free))
-        elif self._pods:
-            self._pods.forget()
-        return [shortage for shortage in seen if shortage]
+            parts.ledger.kernel_killed(kill, targets.policy, targets, agreed=would_too)
 
     def _look_after_victim(self) -> bool:
         """Whether there is or was one in this pass."""
         enforcer = self._parts.enforcer
-        watch = self._pods if self._pods and enforcer.domain == self._pods.domain else self._node
+        watch = self._lookout.over(enforcer.domain)
         if enforcer.execution is None or watch.sample is None:
             return False
-        enforcer.look(watch.sample.margin)
+        if enforcer.look(watch.sample.margin, must_hurry=watch.seconds_left < self._kill_to_free):
+            self._lookout.restart()
         return True
 
-    def _rest(self) -> None:
+    def _see_to(self, reading: Reading, *, has_changed: bool) -> None:
         """What has time until nothing is short."""
-        if self._parts.enforcer.execution:
-            return
-        self._parts.ledger.flush()
-        if self._node.is_relaxed and (self._pods is None or self._pods.is_relaxed):
+        policy = self._parts.inbox.targets.policy
+        is_relaxed = self._parts.enforcer.execution is None and self._lookout.is_relaxed
+        if is_relaxed:
             self._parts.enforcer.relax()
+        may_act = self._duty.obstacle is None and policy is not None and policy.mode == ENFORCE
+        self._upkeep.do(reading, may_act=may_act, is_relaxed=is_relaxed, has_changed=has_changed)
 
-    def _pause(self, obstacle: Reason | None) -> float:
+    def _publish(self, *, has_changed: bool) -> None:
+        self.problems.update(self._lookout.problems)
+        self._reporter.publish(self._lookout.node, self._duty.obstacle, self._kill_to_free, has_changed=has_changed)
+
+    def _pause(self) -> float:
         if self._parts.enforcer.execution:
             return BUSY_PAUSE
-        if obstacle:
-            return IDLE_PAUSE
-        return min(self._node.pause, self._pods.pause if self._pods else IDLE_PAUSE)
-
-
-def _unwanted(policy: Policy | None) -> Reason | None:
-    if policy is None:
-        return NO_POLICY
-    return POLICY_OFF if policy.mode == "Off" else None
+        return IDLE_PAUSE if self._duty.obstacle else self._lookout.pause
 
 
 def _told(error: BaseException) -> dict[str, str]:

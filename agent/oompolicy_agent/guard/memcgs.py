@@ -1,49 +1,77 @@
-"""Reads memory cgroups (v2) from the cgroup file system: which there are, what each uses, who is in it.
+"""Reads memory cgroups (v2) from the cgroup file system: what each uses, who is in it, what is below it.
 
 A memcg can be gone between any two reads; that is an ordinary answer here, None or empty, and never an error.
 """
 
+import contextlib
+import errno
+import itertools
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable
 
 from oompolicy_agent.guard.files import read_kernel
-from oompolicy_agent.guard.layout import Kind, Place, classify, is_way_to_pods
+from oompolicy_agent.guard.kept import Kept
 
-__all__ = ["CgroupFS", "usage_bytes"]
+__all__ = ["MOST_HELD", "CgroupFS", "usage_bytes"]
 
 NO_LIMIT = "max"
+POPULATED = "populated 1"
+NO_CHILDREN = 2
+"""Links of a directory without directories in it."""
 MOST_NESTED = 256
+MOST_HELD = 448
+"""Files that are kept open: with those that others open, less than the 1,024 that a process may have by default."""
+_DROPPABLE = re.compile(r"^(file|shmem|swapcached|slab_reclaimable) (\d+)", re.MULTILINE)
+"""What `usage_bytes` needs of memory.stat, which has 60 lines more."""
 
 
-@dataclass(frozen=True, slots=True)
 class CgroupFS:
     """The cgroup v2 file system at `root`; paths are those of memcgs, with a leading slash."""
 
-    root: str
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self._kept = Kept(MOST_HELD)
+        self._held: frozenset[str] = frozenset()
 
-    def tree(self) -> list[Place]:
-        """Every memcg that a choice can be about, parents before children.
+    def hold(self, files: Iterable[tuple[str, str]]) -> None:
+        """Keeps these files open and all others closed, so that to read them takes no memory.
 
-        Nothing below a memcg of the host is listed, because that is protected as a whole, and nothing below a
-        container, because that dies as one.
+        Args:
+            files: memcg and name of each, the most important first; at most MOST_HELD are held.
         """
-        return list(self._walk("", None))
+        wanted = [self._full(path, name) for path, name in itertools.islice(files, MOST_HELD)]
+        new = [path for path in wanted if path not in self._held]
+        self._held = frozenset(wanted)
+        self._kept.forget(self._held.__contains__)
+        for path in new:
+            with contextlib.suppress(OSError, ValueError):  # whoever reads it later will hear of it
+                self._kept.read(path)
 
     def usage(self, path: str, *, with_swap: bool) -> int | None:
         """What a kill would give back, in bytes; None if the memcg is gone."""
-        current, counters = self.number(path, "memory.current"), self.counters(path, "memory.stat")
+        current, found = self.number(path, "memory.current"), self.read(path, "memory.stat")
         swap = self.number(path, "memory.swap.current") if with_swap else 0
-        return None if current is None or counters is None else usage_bytes(current, swap or 0, counters)
+        if current is None or found is None:
+            return None
+        counters = {name: int(size) for name, size in _DROPPABLE.findall(found)}
+        return usage_bytes(current, swap or 0, counters)
 
     def current(self, path: str) -> int | None:
         """All that is charged to the memcg, in bytes; None if it is gone."""
         return self.number(path, "memory.current")
 
+    def id_of(self, path: str) -> int | None:
+        """The cgroup id of the memcg that is there now; None if there is none."""
+        try:
+            return os.stat(self.root + path).st_ino  # noqa: PTH116 - pathlib is not worth its memory in the guard
+        except OSError:
+            return None
+
     def is_populated(self, path: str) -> bool | None:
         """Whether a live process is in it or below; None if it is gone."""
-        counters = self.counters(path, "cgroup.events")
-        return None if counters is None else bool(counters.get("populated"))
+        found = self.read(path, "cgroup.events")
+        return None if found is None else POPULATED in found
 
     def processes(self, path: str) -> list[int]:
         """The processes in the memcg and all below it; exiting ones are not listed by the kernel.
@@ -52,11 +80,20 @@ class CgroupFS:
         """
         pids, todo = [], [path]
         for memcg in todo:  # it grows while we walk it
-            found = self.read(memcg, "cgroup.procs")
-            pids += [int(line) for line in found.split()] if found else []
-            if len(todo) < MOST_NESTED:
-                todo += [f"{memcg}/{name}" for name, _ in self._children(memcg)]
+            pids += self._members(memcg)
+            if len(todo) < MOST_NESTED and self.links(memcg) != NO_CHILDREN:
+                todo += [f"{memcg}/{name}" for name, _ in self.children(memcg)]
         return pids
+
+    def _members(self, path: str) -> list[int]:
+        """The processes in one cgroup; those of a threaded one (EOPNOTSUPP) are listed by the domain that it is in."""
+        try:
+            found = self.read(path, "cgroup.procs")
+        except OSError as error:
+            if error.errno != errno.EOPNOTSUPP:
+                raise
+            return []
+        return [int(line) for line in found.split()] if found else []
 
     def counters(self, path: str, name: str) -> dict[str, int] | None:
         """A file of lines `key number`; None if the memcg is gone."""
@@ -73,38 +110,30 @@ class CgroupFS:
 
     def read(self, path: str, name: str) -> str | None:
         """One file of a memcg; None if it is gone."""
-        return read_kernel(f"{self.root}{path.rstrip('/')}/{name}")
+        full = self._full(path, name)
+        return self._kept.read(full) if full in self._held else read_kernel(full)
 
-    def signature(self, places: list[Place]) -> object:
-        """Changes when a pod or container comes or goes; `places` is the last tree. Cheap enough for every second."""
-        pods = [self._children(place.path) for place in places if place.kind in {Kind.TOP, Kind.QOS}]
-        containers = [self._links(place.path) for place in places if place.kind is Kind.POD]
-        return self._links("/"), pods, containers
+    def exists(self, path: str, name: str) -> bool:
+        """Whether a memcg has such a file."""
+        return os.access(self._full(path, name), os.F_OK)
 
-    def _links(self, path: str) -> int:
-        """How many memcgs are directly below, plus two."""
-        try:
-            return os.stat(self.root + path).st_nlink  # noqa: PTH116 - pathlib is not worth its memory in the guard
-        except OSError:
-            return 0
-
-    def _walk(self, path: str, parent: Place | None) -> Iterator[Place]:
-        for name, cgroup_id in self._children(path):
-            child = classify(f"{path}/{name}", cgroup_id, parent)
-            if parent is None and not path and is_way_to_pods(name):
-                yield from self._walk(child.path, None)
-                continue
-            yield child
-            if child.kind in {Kind.TOP, Kind.QOS, Kind.POD}:
-                yield from self._walk(child.path, child)
-
-    def _children(self, path: str) -> list[tuple[str, int]]:
-        """Names and ids of the memcgs directly below."""
+    def children(self, path: str) -> list[tuple[str, int]]:
+        """Names and ids of the cgroups directly below; none if it is gone."""
         try:
             with os.scandir(self.root + path) as entries:
                 return [(entry.name, entry.inode()) for entry in entries if entry.is_dir(follow_symlinks=False)]
         except OSError:
             return []
+
+    def links(self, path: str) -> int:
+        """How many cgroups are directly below, plus two, where the file system counts so; 0 if it is gone."""
+        try:
+            return os.stat(self.root + path).st_nlink  # noqa: PTH116 - pathlib is not worth its memory in the guard
+        except OSError:
+            return 0
+
+    def _full(self, path: str, name: str) -> str:
+        return f"{self.root}{path.rstrip('/')}/{name}"
 
 
 def usage_bytes(current: int, swap: int, counters: dict[str, int]) -> int:

@@ -3,24 +3,30 @@
 import os
 from dataclasses import dataclass
 
+from oompolicy_agent.guard.adjustments import Adjustments
 from oompolicy_agent.guard.budget import Budget
 from oompolicy_agent.guard.census import Census
 from oompolicy_agent.guard.chooser import Chooser
 from oompolicy_agent.guard.disk import Disk
 from oompolicy_agent.guard.enforcer import Enforcer
+from oompolicy_agent.guard.execution import Means
 from oompolicy_agent.guard.files import make_directory
+from oompolicy_agent.guard.folder_watch import FolderWatch
 from oompolicy_agent.guard.gauges import Gauges
 from oompolicy_agent.guard.inbox import Inbox
 from oompolicy_agent.guard.journal import Journal
 from oompolicy_agent.guard.kernel_kills import KernelKills
+from oompolicy_agent.guard.kill import Crew
+from oompolicy_agent.guard.last_good import LastGood
 from oompolicy_agent.guard.ledger import Ledger
 from oompolicy_agent.guard.log import Log
 from oompolicy_agent.guard.memcgs import CgroupFS
 from oompolicy_agent.guard.outcasts import Outcasts
 from oompolicy_agent.guard.pressure import Pressure
+from oompolicy_agent.guard.ring import Ring
 from oompolicy_agent.guard.sandboxes import Roles
 from oompolicy_agent.guard.settings import Settings
-from oompolicy_agent.guard.status import StatusFile
+from oompolicy_agent.guard.status import StatusFile, boot_id
 
 __all__ = ["Folders", "Parts", "assemble", "open_folders"]
 
@@ -35,6 +41,8 @@ class Folders:
 
     state: int
     outbox: int
+    runtime: int | None
+    """On tmpfs; None if it cannot be had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,26 +52,37 @@ class Parts:
     settings: Settings
     log: Log
     inbox: Inbox
+    folders: FolderWatch
+    """Over the directories of the inbox and of the state: news of targets, and the break-glass file."""
     census: Census
     gauges: Gauges
     pressure: Pressure
     kernel_kills: KernelKills
     chooser: Chooser
+    means: Means
     outcasts: Outcasts
     budget: Budget
     ledger: Ledger
     enforcer: Enforcer
+    adjustments: Adjustments
     status_file: StatusFile
     status_disk: Disk
+    journal_disk: Disk
 
 
 def open_folders(settings: Settings) -> Folders:
     """Makes the guard's directories; raises OSError. The inbox belongs to our group, which is sync's too."""
     state = make_directory(settings.state_directory, 0o755)
     inbox = make_directory(f"{settings.state_directory}/{INBOX}", 0o770)
-    os.fchown(inbox, -1, os.getegid())
+    if os.fstat(inbox).st_gid != os.getegid():
+        os.fchown(inbox, -1, os.getegid())
     os.close(inbox)
-    return Folders(state, make_directory(f"{settings.state_directory}/{OUTBOX}", 0o755))
+    outbox = make_directory(f"{settings.state_directory}/{OUTBOX}", 0o755)
+    try:
+        runtime = make_directory(settings.runtime_directory, 0o700)
+    except OSError:  # the ring will say that it has no place
+        runtime = None
+    return Folders(state, outbox, runtime)
 
 
 def assemble(settings: Settings, log: Log, folders: Folders, wake: int) -> Parts:
@@ -72,25 +91,34 @@ def assemble(settings: Settings, log: Log, folders: Folders, wake: int) -> Parts
     census = Census(cgroups, Roles(settings.host_root), settings.limits, settings.pod_uid)
     pressure = Pressure(settings.limits, wake)
     chooser = Chooser(cgroups, census, settings.proc)
-    journal_disk, status_disk = (
-        Disk(),
-        Disk(),
-    )  # one each: a journal that waits for its disk must not silence the status
-    ledger = Ledger(Journal(folders.outbox, log, journal_disk), log)
+    means = Means(cgroups, settings.proc, Crew())
+    # one each: a journal that waits for its disk must not silence the status
+    journal_disk, status_disk = Disk(), Disk()
+    ring = Ring(folders.runtime, log)
+    ledger = Ledger(Journal(folders.outbox, log, journal_disk, ring), ring, log)
+    source = settings.targets or f"{settings.state_directory}/{INBOX}/{TARGETS}"
     budget, outcasts = Budget(settings.limits), Outcasts(settings.limits)
+    news = FolderWatch([os.path.dirname(source), settings.state_directory])  # noqa: PTH120 - as elsewhere in the guard
+    for descriptor in (news.descriptor, census.descriptor):
+        if descriptor >= 0:
+            pressure.also_wake(descriptor)
     return Parts(
         settings=settings,
         log=log,
-        inbox=Inbox(settings.targets or f"{settings.state_directory}/{INBOX}/{TARGETS}", log),
+        inbox=Inbox(source, log, limits=settings.limits, last_good=LastGood(folders.state, Disk(), source, log)),
+        folders=news,
         census=census,
         gauges=Gauges(cgroups, settings.proc, settings.limits, pressure.stall_milliseconds),
         pressure=pressure,
         kernel_kills=KernelKills(cgroups),
         chooser=chooser,
+        means=means,
         outcasts=outcasts,
         budget=budget,
         ledger=ledger,
-        enforcer=Enforcer(chooser, budget, ledger, outcasts, log),
+        adjustments=Adjustments(cgroups, settings.proc, folders.runtime, boot_id(settings.proc), log),
+        enforcer=Enforcer(chooser, means, budget=budget, ledger=ledger, outcasts=outcasts, log=log),
         status_file=StatusFile(folders.outbox, log, status_disk),
         status_disk=status_disk,
+        journal_disk=journal_disk,
     )

@@ -53,6 +53,9 @@ class Reporter:
             mapped=self._mapped,
             kills=parts.ledger.kills,
             kernel_kills=parts.ledger.kernel_kills,
+            disagreed=parts.ledger.disagreed,
+            own_limit_kills=parts.ledger.own_limit_kills,
+            adjusted=parts.adjustments.count,
             last_decision=parts.ledger.last,
             problems=self._all_problems(),
         )
@@ -70,5 +73,8 @@ class Reporter:
         hopeless = (
             "The last kills gave nothing back: memory is held by no process" if parts.outcasts.is_hopeless else None
         )
-        found = [*parts.inbox.problems, parts.ledger.problem, hopeless, *self.problems.values()]
+        stuck = parts.means.crew.sweeper.error
+        sweeping = f"The last write to cgroup.kill failed: {stuck}" if stuck else None
+        others = (parts.ledger.problem, parts.adjustments.problem, parts.census.problem, hopeless, sweeping)
+        found = [*parts.inbox.problems, *others, *self.problems.values()]
         return [problem for problem in found if problem]

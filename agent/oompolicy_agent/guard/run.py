@@ -7,19 +7,22 @@ import signal
 import time
 from types import FrameType
 
-from oompolicy_agent.guard.history import kill_times
-from oompolicy_agent.guard.host_lock import try_lock
+from oompolicy_agent.guard.host_lock import NAME, holder, try_lock
 from oompolicy_agent.guard.host_options import add_host_options, settings_from
 from oompolicy_agent.guard.log import Log
 from oompolicy_agent.guard.loop import Loop
 from oompolicy_agent.guard.parts import assemble, open_folders
+from oompolicy_agent.guard.rehearsal import Understudy
 from oompolicy_agent.guard.settings import Settings
-from oompolicy_agent.guard.syscalls import lock_memory, use_one_arena
+from oompolicy_agent.guard.syscalls import lock_memory, raise_file_limit, use_one_arena
+from oompolicy_agent.guard.takeover import take_over
 
 __all__ = ["add_arguments", "guard", "run"]
 
 LOCK_SECONDS = 1.0
 """How often a guard that waits asks for the lock."""
+LAST_WORDS_SECONDS = 2.0
+"""How long the end waits for the journal's disk."""
 HELD = 3
 """Exit code: another guard holds the lock, on a host without Kubernetes to arbitrate."""
 
@@ -44,7 +47,11 @@ class _Stop:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options of the command."""
     add_host_options(parser)
-    parser.add_argument("--state-directory", default=Settings().state_directory, help="its own files (%(default)s)")
+    defaults = Settings()
+    parser.add_argument("--state-directory", default=defaults.state_directory, help="its own files (%(default)s)")
+    parser.add_argument(
+        "--runtime-directory", default=defaults.runtime_directory, help="on tmpfs, outlives the guard (%(default)s)"
+    )
     parser.add_argument("--targets", default="", metavar="FILE", help="a targets file; default: the inbox's")
 
 
@@ -55,35 +62,40 @@ def run(options: argparse.Namespace) -> int:
 
 def guard(settings: Settings) -> int:
     """As `run`, with settings."""
+    understudy = Understudy()  # first of all: a process with threads had better not fork
     log, stop = Log(node=settings.node), _Stop()
     folders = open_folders(settings)
     if not _have_lock(settings, folders.state, log, stop):
+        understudy.dismiss()
         return 0 if stop() else HELD
     use_one_arena()
+    raise_file_limit()
     parts = assemble(settings, log, folders, stop.wake)
-    for moment in kill_times(parts.ledger.adopt(), time.monotonic(), time.time()):
-        parts.budget.spend(moment)
+    take_over(parts)
     loop = Loop(parts)
     loop.problems["memory"] = lock_memory()
     log.info("Started", pid=os.getpid(), cgroups=settings.cgroup_root, targets=parts.inbox.path)
-    loop.warm_up()
+    loop.warm_up(understudy)
     gc.collect()
     gc.freeze()  # what lives until the end need not be looked at in every collection
     loop.run(stop)
+    parts.ledger.flush()
+    parts.journal_disk.wait(LAST_WORDS_SECONDS)  # what is not written by then is in the ring
     log.info("Stopped, which changes nothing on the node")
     return 0
 
 
 def _have_lock(settings: Settings, state: int, log: Log, stop: _Stop) -> bool:
     """Waits for the lock where Kubernetes replaces one guard by another; on a bare host a second one is a mistake."""
+    who = f"pid {os.getpid()}" + (f" of pod {settings.pod_uid}" if settings.pod_uid else "")
+    path = f"{settings.state_directory}/{NAME}"
     has_said = False
-    while try_lock(state) is None:
-        path = f"{settings.state_directory}/guard.lock"
+    while try_lock(state, who) is None:
         if not settings.pod_uid:
-            log.error("Another guard works on this host", lock=path)
+            log.error("Another guard works on this host", lock=path, holder=holder(state))
             return False
         if not has_said:
-            log.info("Waiting until the guard before this one has gone", lock=path)
+            log.info("Waiting until the guard before this one has gone", lock=path, holder=holder(state))
             has_said = True
         time.sleep(LOCK_SECONDS)
         if stop():

@@ -35,6 +35,9 @@ class Status:
     mapped: Mapped
     kills: int
     kernel_kills: int
+    disagreed: int
+    own_limit_kills: int
+    adjusted: int
     last_decision: Mapping[str, object] | None
     problems: Iterable[str]
 
@@ -56,6 +59,9 @@ class Status:
             "unknownLeaves": self.mapped.unknown_leaves,
             "kills": self.kills,
             "kernelKills": self.kernel_kills,
+            "kernelKillsDisagreed": self.disagreed,
+            "ownLimitKills": self.own_limit_kills,
+            "adjustedProcesses": self.adjusted,
             "lastDecision": self.last_decision,
             "problems": list(dict.fromkeys(self.problems))[:MOST_PROBLEMS],
         }

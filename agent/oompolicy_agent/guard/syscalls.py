@@ -3,14 +3,26 @@
 import ctypes
 import errno
 import os
+import resource
 
-__all__ = ["lock_memory", "release_memory", "share_memory", "use_one_arena"]
+__all__ = [
+    "add_inotify_watch",
+    "drop_inotify_watch",
+    "last_error",
+    "lock_memory",
+    "open_inotify",
+    "raise_file_limit",
+    "release_memory",
+    "share_memory",
+    "use_one_arena",
+]
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _LIBC.syscall.restype = ctypes.c_long
 
 PROCESS_MRELEASE = 448
 """The same number on every architecture (Linux 5.15)."""
+IN_ONLYDIR = 0x01000000
 KCMP = {"x86_64": 312, "aarch64": 272}
 """Its number differs, as do those of all calls that are older than the common table."""
 KCMP_VM = 1
@@ -35,6 +47,12 @@ def lock_memory() -> str | None:
     return f"mlockall: {os.strerror(ctypes.get_errno())}"
 
 
+def raise_file_limit() -> None:
+    """Lets us open as many files as we may: a pidfd for each process of a victim comes on top of what is kept open."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def release_memory(pidfd: int) -> bool:
     """Frees the memory of a process that is being killed, in our time instead of its own; whether all of it was freed.
 
@@ -52,3 +70,23 @@ def share_memory(pid: int, other: int) -> bool:
     """
     number = KCMP.get(os.uname().machine)
     return number is not None and _LIBC.syscall(number, pid, other, KCMP_VM, 0, 0) == 0
+
+
+def open_inotify() -> int:
+    """A descriptor that has changes of directories to read, non-blocking; -1 if there is none to be had (errno)."""
+    return int(_LIBC.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
+
+
+def add_inotify_watch(descriptor: int, path: str, mask: int) -> int:
+    """Has events of `mask` in the directory at `path` told; returns the watch's number, or -1 (errno)."""
+    return int(_LIBC.inotify_add_watch(descriptor, os.fsencode(path), mask | IN_ONLYDIR))
+
+
+def drop_inotify_watch(descriptor: int, number: int) -> None:
+    """The reverse; a watch that went with its directory is none any more."""
+    _LIBC.inotify_rm_watch(descriptor, number)
+
+
+def last_error() -> int:
+    """The errno of the last call that failed in this thread."""
+    return ctypes.get_errno()

@@ -75,10 +75,10 @@ class Growth:
         self.highest = 0
 
     def add(self, sample: Sample) -> int:
-        """Takes a sample in; returns the growth over the last second, 0 if memory came back."""
-        while self._samples and sample.time - self._samples[0][0] > GROWTH_SECONDS:
-            self._samples.popleft()
+        """Takes a sample in; returns the growth since a second ago or the look before that, 0 if memory came back."""
         self._samples.append((sample.time, sample.room))
+        while len(self._samples) > 2 and sample.time - self._samples[1][0] >= GROWTH_SECONDS:  # noqa: PLR2004 - the two ends
+            self._samples.popleft()
         start, room = self._samples[0]
         if sample.time - start < SHORTEST_MEASUREMENT:
             return 0

@@ -61,6 +61,10 @@ class Watch:
             self._since = sample.time
         return Shortage(self.domain, trigger, sample, self._since)
 
+    def restart(self) -> None:
+        """A victim has given its memory back: what was measured before says nothing about how fast it is taken now."""
+        self._growth.restart()
+
     def forget(self) -> None:
         """The domain has no limit any more."""
         self.sample = self.below = self._since = None

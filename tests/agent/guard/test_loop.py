@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from guard_host import FakeHost
+from oompolicy_agent.guard import upkeep
 from oompolicy_agent.guard.log import Log
 from oompolicy_agent.guard.loop import Loop
 from oompolicy_agent.guard.parts import Parts, assemble, open_folders
-from oompolicy_agent.guard.settings import Limits, Settings
+from oompolicy_agent.guard.settings import Settings
+from oompolicy_agent.guard.takeover import take_over
 
 POLICY = {"name": "mixed", "uid": "6f1c", "generation": 3, "mode": "Enforce", "defaultPriority": 500}
 SHORT = 50
@@ -24,14 +26,16 @@ SHORT = 50
 class Node:
     """A guard over two pods, `low` and `high`, whose processes sleep."""
 
-    def __init__(self, folder: Path, **limits: float) -> None:
+    def __init__(self, folder: Path, **budget: float) -> None:
         self.host = FakeHost(folder)
+        self.budget = budget
+        self.priorities = (("low", 10), ("high", 900))
         self.settings = Settings(
             state_directory=str(self.host.state),
+            runtime_directory=str(folder / "run"),
             cgroup_root=str(self.host.cgroups),
             proc=str(self.host.proc),
             host_root=str(self.host.root),
-            limits=Limits(**limits),  # type: ignore[arg-type]  # numbers, by name
         )
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         for pod in ("low", "high"):
@@ -48,7 +52,7 @@ class Node:
     def start_guard(self) -> None:
         """Puts a guard on the host that takes over from the one before."""
         self.parts = self._assemble()
-        self.parts.ledger.adopt()
+        take_over(self.parts)
         self.loop = Loop(self.parts)
 
     def _assemble(self) -> Parts:
@@ -57,8 +61,14 @@ class Node:
 
     def step(self) -> float:
         """One pass of the guard; what the one before had to write is written by then."""
-        assert self.parts.status_disk.wait(10)
+        self.settle()
         return self.loop.step()
+
+    def settle(self) -> None:
+        """Lets what is done beside the loop come to an end."""
+        crew = self.parts.means.crew
+        for disk in (self.parts.status_disk, self.parts.journal_disk, crew.sweeper, crew.reaper):
+            assert disk.wait(10)
 
     def tell(self, **policy: object) -> None:
         """Writes targets.json, as sync does; `policy` changes fields of the policy."""
@@ -72,9 +82,9 @@ class Node:
                 "source": "Rule",
                 "containers": [{"name": "main", "id": f"{name}-main"}],
             }
-            for name, priority in (("low", 10), ("high", 900))
+            for name, priority in self.priorities
         ]
-        text = json.dumps({"formatVersion": 1, "policy": POLICY | policy, "pods": pods})
+        text = json.dumps({"formatVersion": 1, "policy": POLICY | {"budget": self.budget} | policy, "pods": pods})
         new = self.host.state / "inbox/new"
         new.write_text(text)
         new.replace(self.host.state / "inbox/targets.json")
@@ -92,7 +102,11 @@ class Node:
 
     def journal(self) -> list[dict[str, Any]]:
         """All records, oldest first."""
-        return [json.loads(line) for line in (self.host.state / "outbox/decisions.jsonl").read_text().splitlines()]
+        self.settle()
+        path = self.host.state / "outbox/decisions.jsonl"
+        if not path.exists():
+            return []
+        return [json.loads(line) for line in path.read_text().splitlines()]
 
     def status(self) -> dict[str, Any]:
         """What the guard says about itself."""
@@ -103,7 +117,7 @@ class Node:
 
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[Node]:
-    node = Node(tmp_path, cooldown_seconds=0)
+    node = Node(tmp_path, cooldownSeconds=0)
     yield node
     for process in node.processes.values():
         process.kill()
@@ -126,9 +140,8 @@ def test_kills_the_least_important_and_waits_until_its_memory_is_back(node: Node
     node.step()
     node.step()
     assert not node.died("high")
-    decided, finished = node.journal()
-    assert (decided["phase"], decided["outcome"]) == ("Decided", "Pending")
-    assert (finished["phase"], finished["outcome"], finished["id"]) == ("Finished", "Killed", decided["id"])
+    (record,) = node.journal()
+    assert (record["outcome"], record["victim"]["pod"]) == ("Killed", "low")
 
 
 def test_the_record_says_all_that_the_next_part_needs(node: Node) -> None:
@@ -277,13 +290,29 @@ def test_a_guard_that_died_in_the_middle_is_followed_by_one_that_says_so(node: N
     node.host.meminfo(available=SHORT)
     node.step()
     assert node.died("low")
+    assert node.journal() == [], "its guard dies before the end"
     node.start_guard()
-    assert [(record["phase"], record["outcome"]) for record in node.journal()] == [
-        ("Decided", "Pending"),
-        ("Finished", "Interrupted"),
-    ]
+    (record,) = node.journal()
+    assert (record["outcome"], record["victim"]["pod"]) == ("Interrupted", "low")
     node.step()
     assert node.status()["lastDecision"]["outcome"] == "Interrupted"
+
+
+def test_a_victim_of_the_guard_before_is_waited_for_before_anybody_else_dies(node: Node) -> None:
+    node.tell()
+    node.host.meminfo(available=SHORT)
+    node.step()
+    assert node.processes["low"].wait(10) == -signal.SIGKILL
+    node.host.memcg("/kubepods/podlow/low-main", current=300)  # empty, and its memory is not back yet
+    (node.host.cgroups / "kubepods/podlow/low-main/cgroup.events").write_text("populated 1\n")
+    node.start_guard()
+    for _ in range(3):
+        node.step()
+    assert not node.died("high")
+    node.host.memcg("/kubepods/podlow/low-main")
+    node.step()
+    node.step()
+    assert node.died("high"), "the shortage is still there"
 
 
 def test_what_the_kernel_kills_is_told_and_counted(node: Node) -> None:
@@ -317,3 +346,56 @@ def test_a_rehearsal_kills_nobody(node: Node) -> None:
     node.loop.warm_up()
     assert not node.died("low")
     assert node.journal() == []
+
+
+def oom_score_adj(node: Node, pod: str) -> int:
+    return int((node.host.proc / f"{node.processes[pod].pid}/oom_score_adj").read_text())
+
+
+def test_the_kernels_own_choice_is_made_to_agree_and_put_back_when_the_policy_is_off(node: Node) -> None:
+    node.tell()
+    node.step()
+    assert oom_score_adj(node, "low") == 1000
+    assert oom_score_adj(node, "high") < 1000
+    assert node.status()["adjustedProcesses"] == 2
+    node.tell(mode="Off")
+    node.step()
+    assert [oom_score_adj(node, pod) for pod in ("low", "high")] == [0, 0]
+
+
+def test_audit_touches_no_oom_score_adj(node: Node) -> None:
+    node.tell(mode="Audit")
+    node.step()
+    assert [oom_score_adj(node, pod) for pod in ("low", "high")] == [0, 0]
+
+
+def test_broken_glass_puts_everything_back_at_once(node: Node) -> None:
+    node.tell()
+    node.step()
+    (node.host.state / "break-glass").touch()
+    node.host.meminfo(available=SHORT)
+    node.step()
+    assert [oom_score_adj(node, pod) for pod in ("low", "high")] == [0, 0]
+    assert not node.died("low")
+    assert "BreakGlass" in {one["reason"] for one in node.status()["reasons"]}
+
+
+def test_a_new_guard_under_a_policy_that_is_off_puts_back_what_the_one_before_adjusted(node: Node) -> None:
+    node.tell()
+    node.step()
+    node.tell(mode="Off")
+    node.start_guard()
+    node.step()
+    assert [oom_score_adj(node, pod) for pod in ("low", "high")] == [0, 0]
+
+
+def test_an_order_that_changes_changes_what_is_adjusted(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upkeep, "SHAPE_SOONEST_SECONDS", 0.0)
+    node.tell()
+    node.step()
+    assert oom_score_adj(node, "low") == 1000
+    node.priorities = (("low", 900), ("high", 10))
+    node.tell()
+    node.step()
+    assert oom_score_adj(node, "high") == 1000
+    assert oom_score_adj(node, "low") < 1000

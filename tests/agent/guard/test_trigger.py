@@ -107,6 +107,21 @@ def test_growth_is_measured_over_the_last_second() -> None:
     assert rates == [0, 40 * MIB, 40 * MIB, 40 * MIB, 40 * MIB]
 
 
+def test_looks_that_are_more_than_a_second_apart_show_growth_too() -> None:
+    growth = Growth()
+    rates = [growth.add(sample(1000 - 40 * at, at=at)) for at in (0.0, 1.01, 2.02, 3.03)]
+    assert rates[1:] == [pytest.approx(40 * MIB, rel=0.001)] * 3
+
+
+def test_after_a_kill_growth_is_measured_anew() -> None:
+    growth = Growth()
+    for at, margin in ((0.0, 200), (0.5, 50), (0.6, 300)):
+        growth.add(sample(margin, at=at))
+    growth.restart()
+    growth.add(sample(300, at=0.6))
+    assert growth.add(sample(200, at=0.8)) == pytest.approx(500 * MIB, rel=0.001)
+
+
 def test_a_short_jump_is_no_growth_yet() -> None:
     growth = Growth()
     growth.add(sample(1000, at=0.0))
