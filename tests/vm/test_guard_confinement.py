@@ -1,4 +1,4 @@
-"""What the guard may do is as little as it can be: each capability in its list is proved necessary, others are dropped."""
+"""What the guard may do is as little as can be: each capability in its list is proved necessary, others are dropped."""
 
 import re
 import signal
