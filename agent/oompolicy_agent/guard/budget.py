@@ -24,15 +24,15 @@ class Budget:
         """Those in force; the policy may change them at any time."""
         self._kills: deque[tuple[float, str]] = deque(maxlen=MOST_REMEMBERED)
 
-    def spend(self, time: float, pod_uid: str = "") -> None:
+    def spend(self, time: float, owner: str = "") -> None:
         """Counts a kill."""
-        self._kills.append((time, pod_uid))
+        self._kills.append((time, owner))
 
-    def keeps_coming_back(self, time: float, pod_uid: str) -> bool:
-        """Whether one more kill of the pod makes three in the window."""
+    def keeps_coming_back(self, time: float, owner: str) -> bool:
+        """Whether one more kill of the same pod makes three in the window; nobody (empty) never does."""
         since = time - self.limits.budget_seconds
-        earlier = sum(1 for at, uid in self._kills if uid == pod_uid and at >= since)
-        return bool(pod_uid) and earlier + 1 >= EVICTED_FROM
+        earlier = sum(1 for at, other in self._kills if other == owner and at >= since)
+        return bool(owner) and earlier + 1 >= EVICTED_FROM
 
     def spent(self, time: float) -> str | None:
         """What speaks against a kill now, for people; None: nothing. The caller has no victim on its way out."""

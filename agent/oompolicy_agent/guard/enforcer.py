@@ -89,7 +89,7 @@ class Enforcer:
         self.execution = None
         decision, victim = execution.decision, execution.decision.victim
         if victim and (execution.was_struck or decision.outcome == "GaveUp"):
-            self._outcasts.remember(decision.outcome, victim.id, victim.pod_uid, time.monotonic())
+            self._outcasts.remember(decision.outcome, victim.id, victim.owner, time.monotonic())
         if execution.was_struck and self._choice:
             self._measure(execution)
             self._ledger.close(decision, self._choice, self._slot)
@@ -110,13 +110,13 @@ class Enforcer:
     def _begin(self, shortage: Shortage, decision: Decision, choice: Choice, targets: Targets) -> None:
         now = time.monotonic()
         victim = choice.victim
-        decision = replace(decision, evict=self._budget.keeps_coming_back(now, victim.pod_uid))
+        decision = replace(decision, evict=bool(victim.pod_uid) and self._budget.keeps_coming_back(now, victim.owner))
         prey = Prey.of(self._means, victim, choice.dies, choice.party)
         execution = Execution(self._means, prey, decision, shortage.since, shortage.sample.margin)
         self.execution, self.domain, self._choice = execution, shortage.domain, choice
         if choice.party.is_dying:  # somebody else has killed it: its memory is on its way
             return
-        self._budget.spend(now, victim.pod_uid)
+        self._budget.spend(now, victim.owner)
         self._slot = self._ledger.open(execution.decision, choice.dies)
         if grace := grace_of(shortage, victim, targets, self.kill_to_free_seconds):
             execution.warn(grace)

@@ -27,7 +27,9 @@ class Kind(enum.Enum):
     """What a memcg is to kubelet."""
 
     HOST = "Host"
-    """Outside kubepods, or in it and nothing that kubelet makes."""
+    """Outside kubepods, or in it and nothing that kubelet makes; compared as one, with all that is below it."""
+    BRANCH = "Branch"
+    """Outside kubepods, and listed with what is below it: there is a target in it, on it, or above it."""
     TOP = "Top"
     """What holds all pods."""
     QOS = "QoS"
@@ -49,6 +51,22 @@ class Place:
     """Of a pod and all that is in it."""
     container_id: str = ""
     """The runtime's, without its scheme."""
+    target: str = ""
+    """Outside kubepods: the path of the nearest target, at this memcg or above it."""
+    is_group: bool = False
+    """Whether it dies as one for the kernel too (memory.oom.group). Not asked of what dies as one anyway."""
+    is_vital: bool = False
+    """Whether the node needs what runs in it, outside kubepods: the guard, kubelet, the runtime, PID 1."""
+
+    @property
+    def parent(self) -> str:
+        """The path of the memcg above it; empty for the root."""
+        return self.path.rpartition("/")[0]
+
+    @property
+    def owner(self) -> str:
+        """Whose it is: the pod's uid, or outside kubepods the path."""
+        return self.pod_uid or self.path
 
     @property
     def is_static(self) -> bool:

@@ -4,10 +4,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["Meminfo", "limited_margin", "parse_meminfo", "swap_room"]
+__all__ = ["Meminfo", "limited_margin", "node_margin", "parse_meminfo", "protected_file"]
 
 KIBIBYTE = 1024
-_LINES = re.compile(r"^(MemTotal|MemAvailable|MemFree|Inactive\(file\)|SwapTotal|SwapFree): +(\d+)", re.MULTILINE)
+_LINES = re.compile(r"\n(MemTotal|MemAvailable|MemFree|Inactive\(file\)|SwapTotal|SwapFree): +(\d+)")
+"""A newline in front, not ^: what begins with a fixed character is found several times as fast."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Meminfo:
 
 def parse_meminfo(text: str) -> Meminfo:
     """Reads /proc/meminfo; raises KeyError naming a line that is missing."""
-    sizes = {name: int(size) * KIBIBYTE for name, size in _LINES.findall(text)}
+    sizes = {name: int(size) * KIBIBYTE for name, size in _LINES.findall("\n" + text)}
     return Meminfo(
         total=sizes["MemTotal"],
         available=sizes["MemAvailable"],
@@ -41,20 +42,34 @@ def parse_meminfo(text: str) -> Meminfo:
     )
 
 
-def limited_margin(limit: int, current: int, counters: Mapping[str, int]) -> int:
+def protected_file(minimum: int, usage: int, file: int) -> int:
+    """The page cache of a memcg that reclaim must leave alone because of memory.min.
+
+    Reclaim takes from it until its usage is down to the minimum and then passes it by, whatever the rest consists of.
+
+    Args:
+        minimum: memory.min, as far as it takes effect.
+        usage: memory.current.
+        file: its page cache; a memcg's memory that is not page cache does not make this more or less.
+    """
+    return max(0, file - max(0, usage - minimum))
+
+
+def node_margin(meminfo: Meminfo, protected: int) -> int:
+    """What is left on the node: MemAvailable takes all page cache for reclaimable, and `protected` of it is not."""
+    return max(0, meminfo.available - protected)
+
+
+def limited_margin(limit: int, current: int, counters: Mapping[str, int], protected: int = 0) -> int:
     """What is left below memory.max: room, clean page cache, and half of the slab that can be reclaimed.
 
     Args:
         limit: memory.max.
         current: memory.current.
         counters: memory.stat of the same memcg.
+        protected: page cache in it that memory.min of a memcg below it keeps.
     """
     cache = counters.get("active_file", 0) + counters.get("inactive_file", 0)
     unclean = counters.get("file_dirty", 0) + counters.get("file_writeback", 0)
-    return limit - current + max(0, cache - unclean) + counters.get("slab_reclaimable", 0) // 2
-
-
-def swap_room(meminfo: Meminfo, pods_may_swap: int, swap_free_percent: int) -> int:
-    """How much swap may stand in for memory: what is free above a reserve, at most what the pods may still use."""
-    free = meminfo.swap_free - meminfo.swap_total * swap_free_percent // 100
-    return max(0, min(free, pods_may_swap))
+    droppable = max(0, cache - unclean - protected)
+    return limit - current + droppable + counters.get("slab_reclaimable", 0) // 2

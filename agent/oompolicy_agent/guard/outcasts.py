@@ -1,4 +1,4 @@
-"""Whom a kill would not help with: victims that do not die, and pods whose death gave nothing back. Pure.
+"""Whom a kill would not help with: victims that do not die, and those whose death gave nothing back. Pure.
 
 Skipping somebody means that somebody more important dies, so only what was seen to be of no use is skipped.
 """
@@ -31,16 +31,16 @@ class Outcasts:
         return self._futile_in_a_row >= FUTILE_IN_A_ROW
 
     def futile(self, now: float) -> frozenset[str]:
-        """Pods, by uid, that are left alone for now."""
+        """Pods, by uid, and memcgs of the host, by path, that are left alone for now."""
         self._futile_until = {uid: until for uid, until in self._futile_until.items() if until > now}
         return frozenset(self._futile_until)
 
-    def remember(self, outcome: str, memcg: int, pod_uid: str, now: float) -> None:
+    def remember(self, outcome: str, memcg: int, owner: str, now: float) -> None:
         """Takes in how a kill ended."""
         if outcome == "GaveUp":
             self._stuck.add(memcg)
         elif outcome == "Futile":
-            self._futile_until[pod_uid] = now + self._limits.futile_seconds
+            self._futile_until[owner] = now + self._limits.futile_seconds
             self._futile_in_a_row += 1
         else:
             self._futile_in_a_row = 0

@@ -88,7 +88,7 @@ def open_folders(settings: Settings) -> Folders:
 def assemble(settings: Settings, log: Log, folders: Folders, wake: int) -> Parts:
     """Puts the parts together; the descriptor `wake` becomes readable when the guard must not go on sleeping."""
     cgroups = CgroupFS(settings.cgroup_root)
-    census = Census(cgroups, Roles(settings.host_root), settings.limits, settings.pod_uid)
+    census = Census(cgroups, Roles(settings.host_root), settings.limits, settings.pod_uid, settings.proc)
     pressure = Pressure(settings.limits, wake)
     chooser = Chooser(cgroups, census, settings.proc)
     means = Means(cgroups, settings.proc, Crew())

@@ -44,6 +44,11 @@ class Victim:
         return "/".join(part for part in (self.namespace, self.pod, self.container) if part)
 
     @property
+    def owner(self) -> str:
+        """Whose memory it is: the pod, by uid, or a memcg of the host, by path."""
+        return self.pod_uid or self.path
+
+    @property
     def pod_path(self) -> str:
         """The memcg of its pod, or its own."""
         return self.path.rpartition("/")[0] if self.unit in {"Container", "Process"} else self.path

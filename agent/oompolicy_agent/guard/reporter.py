@@ -3,14 +3,13 @@
 import time
 
 from oompolicy_agent.guard.parts import Parts
-from oompolicy_agent.guard.snapshot import Mapped, mapped, untold
+from oompolicy_agent.guard.snapshot import Facts, Mapped, mapped, untold
 from oompolicy_agent.guard.status import Status, boot_id
 from oompolicy_agent.guard.support import BETTER, Reason
 from oompolicy_agent.guard.watch import Watch
 
 __all__ = ["Reporter"]
 
-RECOUNT_SECONDS = 10.0
 NOBODY_SAYS = "neither the runtime nor the API server says what they are"
 
 
@@ -23,7 +22,7 @@ class Reporter:
         self._parts = parts
         self._boot = boot_id(parts.settings.proc)
         self._mapped = Mapped(0, 0, 0)
-        self._counted_at = float("-inf")
+        self._counted: object = None
 
     def publish(self, node: Watch, obstacle: Reason | None, kill_to_free: float, *, has_changed: bool) -> None:
         """Writes the status if there is news.
@@ -35,9 +34,10 @@ class Reporter:
             has_changed: whether targets or memcgs have changed since the last call.
         """
         now = time.monotonic()
-        if has_changed or now - self._counted_at >= RECOUNT_SECONDS:
-            self._counted_at = now
-            self._count(now)
+        facts = self._parts.census.facts(now)  # the same object while nothing has changed
+        if has_changed or facts is not self._counted:
+            self._counted = facts
+            self._count(facts)
         status = self._status(node, obstacle, kill_to_free)
         self._parts.status_file.publish(status.document(self._parts.settings.pod_uid, self._boot), now, time.time())
 
@@ -60,9 +60,8 @@ class Reporter:
             problems=self._all_problems(),
         )
 
-    def _count(self, now: float) -> None:
+    def _count(self, facts: Facts) -> None:
         census, targets = self._parts.census, self._parts.inbox.targets
-        facts = census.facts(now)
         self._mapped = mapped(census.tree, targets, facts)
         left_alone = untold(census.tree, targets, facts)
         some = f"{len(left_alone)} containers are left alone: {NOBODY_SAYS}; {left_alone[0]}" if left_alone else None

@@ -22,25 +22,50 @@ BUNDLES = (
 """Where runtimes keep their OCI bundles, from the host's root: containerd, containerd in k3s, CRI-O."""
 ANNOTATIONS = ("io.kubernetes.cri.container-type", "io.kubernetes.cri-o.ContainerType")
 LIMIT = 1 << 20
+LONGEST_SECONDS = 60.0
+"""Between two looks; until then each waits as long as all before it together."""
 
 
 class Roles:
-    """Looks each container up once; what cannot be told now is asked again later."""
+    """Looks each container up once.
+
+    The bundle comes a moment after the memcg, so what cannot be told is asked again: ever more rarely, for a look takes
+    a try at every runtime's place, and there may be hundreds.
+    """
 
     def __init__(self, host_root: str) -> None:
         self._host_root = host_root
         self._known: dict[str, str] = {}
+        self._asked: dict[str, tuple[float, float]] = {}
+        """By container whose role is unknown: when it was asked for first, and last."""
 
     def of(self, container_id: str) -> str | None:
-        """`container`, `sandbox`, or None: nobody has written down what it is."""
-        if container_id not in self._known and (role := self._look_up(container_id)):
-            self._known[container_id] = role
+        """`container`, `sandbox`, or None: nobody has written down what it is, as of the last `learn`."""
         return self._known.get(container_id)
 
-    def forget_all_but(self, container_ids: Iterable[str]) -> None:
-        """Drops what is no longer on the node."""
-        keep = set(container_ids)
-        self._known = {container: role for container, role in self._known.items() if container in keep}
+    @property
+    def are_all_known(self) -> bool:
+        """Whether there is nothing to ask about."""
+        return not self._asked
+
+    def learn(self, container_ids: Iterable[str], now: float) -> bool:
+        """Looks up those of the containers on the node that are unknown, and drops what is no longer there.
+
+        Returns whether it knows more than before, or less.
+        """
+        before, asked = self._known, self._asked
+        self._known, self._asked = {}, {}
+        for container in container_ids:
+            role = before.get(container)
+            if role is None:
+                first, last = asked.get(container, (now, now))
+                if now - last >= min(last - first, LONGEST_SECONDS):
+                    role, last = self._look_up(container), now
+                if role is None:
+                    self._asked[container] = first, last
+                    continue
+            self._known[container] = role
+        return before != self._known
 
     def _look_up(self, container_id: str) -> str | None:
         for bundle in BUNDLES:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from oompolicy_agent.guard.margin import Meminfo, limited_margin, parse_meminfo, swap_room
+from oompolicy_agent.guard.margin import limited_margin, node_margin, parse_meminfo, protected_file
 from oompolicy_agent.guard.memcgs import usage_bytes
 
 MEMINFO = """MemTotal:         990244 kB
@@ -47,19 +47,31 @@ def test_margin_below_a_limit(counters: dict[str, int], expected: int) -> None:
     assert limited_margin(100, 80, counters) == expected
 
 
+def test_protected_page_cache_is_no_margin_below_a_limit() -> None:
+    counters = {"active_file": 5, "inactive_file": 7, "file_dirty": 2}
+    assert limited_margin(100, 80, counters, protected=4) == 26
+    assert limited_margin(100, 80, counters, protected=12) == 20
+
+
+def test_protected_page_cache_is_no_margin_of_the_node() -> None:
+    meminfo = parse_meminfo(MEMINFO)
+    assert node_margin(meminfo, 100 * 1024) == (700000 - 100) * 1024
+    assert node_margin(meminfo, 800000 * 1024) == 0
+
+
 @pytest.mark.parametrize(
-    ("free", "pods_may_swap", "expected"),
+    ("minimum", "usage", "expected"),
     [
-        pytest.param(100, 1000, 90, id="above-the-reserve"),
-        pytest.param(10, 1000, 0, id="reserve-reached"),
-        pytest.param(5, 1000, 0, id="below-the-reserve"),
-        pytest.param(100, 0, 0, id="no-pod-may-swap"),
-        pytest.param(100, 30, 30, id="pods-may-swap-less"),
+        pytest.param(0, 100, 0, id="no-minimum"),
+        pytest.param(40, 100, 0, id="reclaim-ends-with-the-page-cache"),
+        pytest.param(80, 100, 10, id="reclaim-stops-at-the-minimum"),
+        pytest.param(100, 100, 30, id="at-the-minimum"),
+        pytest.param(900, 100, 30, id="all-of-it-below-the-minimum"),
     ],
 )
-def test_swap_that_may_stand_in_for_memory(free: int, pods_may_swap: int, expected: int) -> None:
-    meminfo = Meminfo(total=0, available=0, free=0, inactive_file=0, swap_total=100, swap_free=free)
-    assert swap_room(meminfo, pods_may_swap, swap_free_percent=10) == expected
+def test_page_cache_that_a_minimum_keeps(minimum: int, usage: int, expected: int) -> None:
+    """Of 30 that are page cache; the rest of the usage is memory of processes."""
+    assert protected_file(minimum, usage, 30) == expected
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from guard_host import FakeHost
-from oompolicy_agent.guard.layout import Kind
-from oompolicy_agent.guard.memcgs import MOST_NESTED, CgroupFS
+from oompolicy_agent.guard.memcgs import MOST_HELD, MOST_NESTED, CgroupFS
 
 MIB = 1 << 20
 
@@ -19,50 +18,6 @@ def host(tmp_path: Path) -> FakeHost:
 @pytest.fixture
 def cgroups(host: FakeHost) -> CgroupFS:
     return CgroupFS(str(host.cgroups))
-
-
-def test_lists_pods_and_containers_and_hides_what_is_decided_as_a_whole(host: FakeHost, cgroups: CgroupFS) -> None:
-    for path in ("/system.slice/ssh.service", "/kubepods/burstable/poda/c1/nested", "/kubepods/podb/c2", "/init.scope"):
-        host.memcg(path)
-    found = {place.path: place.kind for place in cgroups.tree()}
-    assert found == {
-        "/system.slice": Kind.HOST,
-        "/init.scope": Kind.HOST,
-        "/kubepods": Kind.TOP,
-        "/kubepods/burstable": Kind.QOS,
-        "/kubepods/burstable/poda": Kind.POD,
-        "/kubepods/burstable/poda/c1": Kind.CONTAINER,
-        "/kubepods/podb": Kind.POD,
-        "/kubepods/podb/c2": Kind.CONTAINER,
-    }
-
-
-def test_lists_parents_before_children(host: FakeHost, cgroups: CgroupFS) -> None:
-    host.memcg("/kubepods/burstable/poda/c1")
-    paths = [place.path for place in cgroups.tree()]
-    assert paths == sorted(paths)
-
-
-def test_finds_the_pods_of_a_kubelet_with_a_cgroup_root_of_its_own(host: FakeHost, cgroups: CgroupFS) -> None:
-    host.memcg("/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-poda.slice/cri-containerd-c1.scope")
-    host.memcg("/kubelet.slice/kubelet.service")
-    assert {place.path.rpartition("/")[2]: place.kind for place in cgroups.tree()} == {
-        "kubelet-kubepods.slice": Kind.TOP,
-        "kubelet-kubepods-poda.slice": Kind.POD,
-        "cri-containerd-c1.scope": Kind.CONTAINER,
-        "kubelet.service": Kind.HOST,
-    }
-
-
-def test_the_id_of_a_memcg_is_its_inode(host: FakeHost, cgroups: CgroupFS) -> None:
-    folder = host.memcg("/system.slice")
-    (place,) = cgroups.tree()
-    assert place.id == folder.stat().st_ino
-
-
-def test_follows_no_link(host: FakeHost, cgroups: CgroupFS) -> None:
-    (host.cgroups / "link").symlink_to("/")
-    assert cgroups.tree() == []
 
 
 def test_reads_usage_and_population(host: FakeHost, cgroups: CgroupFS) -> None:
@@ -106,12 +61,30 @@ def test_a_tenant_who_nests_without_end_delays_nobody(host: FakeHost, cgroups: C
     assert len(cgroups.processes("/c")) <= 2 * MOST_NESTED
 
 
-def test_notices_when_a_pod_or_container_comes_or_goes(host: FakeHost, cgroups: CgroupFS) -> None:
-    host.memcg("/kubepods/poda/c1")
-    tree = cgroups.tree()
-    before = cgroups.signature(tree)
-    assert cgroups.signature(tree) == before
-    host.memcg("/kubepods/poda/c2")
-    with_container = cgroups.signature(tree)
-    host.memcg("/kubepods/podb")
-    assert len({str(before), str(with_container), str(cgroups.signature(tree))}) == 3
+def test_what_is_held_open_reads_like_everything_else(host: FakeHost, cgroups: CgroupFS) -> None:
+    host.memcg("/a", current=100, pids=(1,))
+    cgroups.hold([("/a", "memory.current"), ("/a", "memory.stat"), ("/a", "cgroup.events"), ("/gone", "memory.stat")])
+    host.memcg("/a", current=70, file=20)
+    assert (cgroups.usage("/a", with_swap=False), cgroups.is_populated("/a")) == (50 * MIB, False)
+    assert cgroups.usage("/gone", with_swap=False) is None
+
+
+def test_holds_only_what_it_was_told_last_and_no_more_than_it_may(host: FakeHost, cgroups: CgroupFS) -> None:
+    for number in range(MOST_HELD + 10):
+        host.memcg(f"/{number}")
+    before = open_files()
+    cgroups.hold([(f"/{number}", "memory.current") for number in range(MOST_HELD + 10)])
+    assert open_files() - before == MOST_HELD
+    cgroups.hold([("/1", "memory.current")])
+    assert open_files() - before == 1
+
+
+def test_finds_what_is_below(host: FakeHost, cgroups: CgroupFS) -> None:
+    folder = host.memcg("/a/b")
+    assert cgroups.children("/a") == [("b", folder.stat().st_ino)]
+    assert cgroups.children("/gone") == []
+    assert (cgroups.exists("/a/b", "memory.current"), cgroups.exists("/a", "memory.current")) == (True, False)
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))

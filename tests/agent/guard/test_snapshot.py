@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from oompolicy_agent.guard.layout import Kind, Place
-from oompolicy_agent.guard.snapshot import Facts, classes, mapped, snapshot_of, untold
+from oompolicy_agent.guard.order import classes
+from oompolicy_agent.guard.snapshot import Facts, mapped, snapshot_of, untold
 from oompolicy_agent.guard.targets import ContainerTarget, PodTarget, Policy, Targets
 from oompolicy_agent.model import Memcg, TieBreak
 from oompolicy_agent.select import select
@@ -38,11 +39,11 @@ def targets(*pods: PodTarget) -> Targets:
     return Targets(POLICY, {pod.uid: pod for pod in pods})
 
 
-def facts(*pods: str, usage: int = 100 * MIB, age: float = 0.0) -> Facts:
-    """Everybody is populated, of the same usage and age, and the runtime has said who is who."""
+def facts(*pods: str, usage: int = 100 * MIB, young: frozenset[str] = frozenset()) -> Facts:
+    """Everybody is populated, of the same usage, and the runtime has said who is who."""
     return Facts(
         roles={f"{pod}-{role}": kind for pod in pods for role, kind in (("main", "container"), ("pause", "sandbox"))},
-        ages=dict.fromkeys(pods, age),
+        young=young,
         usage={number * 10 + 1: usage for number, _ in enumerate(pods, start=1)},
     )
 
@@ -98,7 +99,7 @@ def test_without_the_runtimes_word_the_api_servers_counts() -> None:
 
 
 def test_what_nobody_vouches_for_is_left_alone() -> None:
-    known = replace(facts("a", age=60), roles={})
+    known = replace(facts("a"), roles={})
     assert order(tree("a"), targets(), known) == []
 
 
@@ -114,14 +115,14 @@ def test_whoever_would_not_die_or_gave_nothing_back_is_passed_over() -> None:
 
 
 @pytest.mark.parametrize(
-    ("age", "expected"),
+    ("young", "expected"),
     [
-        pytest.param(9.9, ["b-main", "a-main"], id="before-ten-seconds-after-all-who-are-known"),
-        pytest.param(10.0, ["a-main", "b-main"], id="after-ten-seconds-with-the-default-priority"),
+        pytest.param(frozenset({"a", "b"}), ["b-main", "a-main"], id="at-first-after-all-who-are-known"),
+        pytest.param(frozenset[str](), ["a-main", "b-main"], id="then-with-the-default-priority"),
     ],
 )
-def test_a_pod_nobody_told_us_about(age: float, expected: list[str]) -> None:
-    assert order(tree("a", "b"), targets(target("b", 900)), facts("a", "b", age=age)) == expected
+def test_a_pod_nobody_told_us_about(young: frozenset[str], expected: list[str]) -> None:
+    assert order(tree("a", "b"), targets(target("b", 900)), facts("a", "b", young=young)) == expected
 
 
 def test_a_new_container_of_a_known_pod_inherits_its_priority() -> None:
@@ -130,7 +131,7 @@ def test_a_new_container_of_a_known_pod_inherits_its_priority() -> None:
 
 
 def test_a_static_pod_is_protected_from_the_start() -> None:
-    assert memcgs(tree(HASH), targets(), facts(HASH, age=60))[f"pod{HASH}"].protected
+    assert memcgs(tree(HASH), targets(), facts(HASH))[f"pod{HASH}"].protected
 
 
 def test_a_static_pod_with_a_target_goes_by_it() -> None:
@@ -200,8 +201,9 @@ def test_classes_are_those_that_pods_are_compared_by() -> None:
         target("request", protect="Request"),
     )
     known = replace(facts(*[place.pod_uid for place in places if place.kind is Kind.POD]), own=frozenset({"own"}))
-    known = replace(known, ages={"late": 0.0, "new": 60.0})
-    names = [[place.container_id.removesuffix("-main") for place in group] for group in classes(places, told, known)]
+    known = replace(known, young=frozenset({"late", "high"}))
+    found = classes(places, told, known)
+    names = [[place.container_id.removesuffix("-main") for place in one.leaves] for one in found]
     assert names == [["low"], ["new", "request"], ["high", "same"], ["late"]]
 
 
