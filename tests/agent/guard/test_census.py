@@ -109,15 +109,15 @@ def test_polling_ends_when_watches_can_be_had_again(host: FakeHost, monkeypatch:
         few.setattr(tree_watch, "MOST_WATCHES", 1)
         counted = census(host)
     assert counted.problem
-    counted.refresh(60.0)
+    counted.refresh(300.0)
     assert counted.problem is None
 
 
-def test_sees_a_change_of_memory_oom_group_within_a_minute(host: FakeHost) -> None:
+def test_sees_a_change_of_memory_oom_group_within_five_minutes(host: FakeHost) -> None:
     folder = host.memcg("/kubepods/poda")
     counted = census(host)
     (folder / "memory.oom.group").write_text("1\n")
-    counted.refresh(60.0)
+    counted.refresh(300.0)
     assert counted.place("/kubepods/poda").is_group
 
 
