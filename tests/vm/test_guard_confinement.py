@@ -20,7 +20,7 @@ LOCKED_BYTES = "65536"
 BATCH = Pod("batch", priority=10, request_mebibytes=100)
 CRITICAL = Pod("crit", priority=900)
 KILLED = -signal.SIGKILL
-LARGEST_KIB = 20 * 1024
+LARGEST_KIB = 22 * 1024
 
 
 @pytest.fixture
