@@ -1,6 +1,7 @@
 """A node in a virtual machine without Kubernetes: kubelet's cgroup tree, workloads in it, and a guard beside it."""
 
 import json
+import re
 import shlex
 import signal
 import time
@@ -8,71 +9,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from kubelet_tree import BRANCHES, CGROUPS, Pod, targets_document
 from lab.guest_process import GuestProcess
 from lab.vm import PROJECT, VM
 
-__all__ = ["CGROUPS", "GENEROUS", "STATE", "TARGETS", "Guard", "Pod", "Scene"]
+__all__ = ["CGROUPS", "GENEROUS", "INTENTS", "STATE", "TARGETS", "WORKLOAD", "Guard", "Pod", "Scene"]
 
-CGROUPS = "/sys/fs/cgroup"
 STATE = "/var/lib/oompolicy"
 TARGETS = f"{STATE}/inbox/targets.json"
-WORKLOAD = ("python3", f"{PROJECT}/tests/workload/workload.py")
+RUNTIME = "/run/oompolicy"
+INTENTS = f"{RUNTIME}/intents"
+"""The ring that a decision is in until the journal has it."""
+WORKLOAD = ("python3", "-u", f"{PROJECT}/tests/workload/workload.py")
 GENEROUS = 120
 """Seconds: the machine is emulated and shared; nothing here should take a tenth of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pod:
-    """One pod with one container, and the target that the node is told for it."""
-
-    name: str
-    priority: int | None = None
-    qos: str = ""
-    """Empty for Guaranteed, else `burstable` or `besteffort`."""
-    oom_score_adj: int = 0
-    request_mebibytes: int = 0
-    protect: str | None = None
-    unit: str = "Container"
-    is_known: bool = True
-
-    @property
-    def uid(self) -> str:
-        """Looks like a pod's uid and still tells which pod it is."""
-        return f"{self.name.encode().hex():0<8.8}-0000-4000-8000-{self.name.encode().hex():0<12.12}"
-
-    @property
-    def container_id(self) -> str:
-        """Looks like a container's id."""
-        return f"{self.name.encode().hex():c<64}"
-
-    @property
-    def sandbox_id(self) -> str:
-        """Of the pause container beside it."""
-        return f"{self.name.encode().hex():5<64}"
-
-    @property
-    def path(self) -> str:
-        """The pod's memcg."""
-        return "/".join(part for part in ("/kubepods", self.qos, f"pod{self.uid}") if part)
-
-    @property
-    def target(self) -> dict[str, Any]:
-        """The pod's entry in targets.json."""
-        request = self.request_mebibytes << 20
-        container = {"name": "main", "id": self.container_id, "priority": None, "requestBytes": request}
-        return {
-            "uid": self.uid,
-            "namespace": "shop",
-            "name": self.name,
-            "priority": self.priority,
-            "protect": self.protect,
-            "unit": self.unit,
-            "rule": self.name,
-            "source": "Rule",
-            "requestBytes": request,
-            "guaranteed": not self.qos,
-            "containers": [container],
-        }
 
 
 @dataclass(slots=True)
@@ -108,36 +58,26 @@ class Scene:
 
     def build(self, *pods: Pod) -> None:
         """Makes kubelet's tree with these pods, and a sandbox in each."""
-        self._make("/guard")
         self.pods = list(pods)
-        branches = ["/kubepods", "/kubepods/burstable", "/kubepods/besteffort"]
-        for path in (*branches, *(pod.path for pod in pods)):
-            self._make(path)
-            self.vm.write(f"{CGROUPS}{path}/cgroup.subtree_control", "+memory +pids")
+        lines = [f"mkdir -p {CGROUPS}/guard"]
+        for path in (*BRANCHES, *(pod.path for pod in pods)):
+            lines += [f"mkdir -p {CGROUPS}{path}", f"echo '+memory +pids' > {CGROUPS}{path}/cgroup.subtree_control"]
         for pod in pods:
-            self._make(f"{pod.path}/{pod.container_id}")
-            self._make(f"{pod.path}/{pod.sandbox_id}")
-            self._bundle(pod.container_id, "container")
-            self._bundle(pod.sandbox_id, "sandbox")
-            self.start(f"{pod.path}/{pod.sandbox_id}", ["sleep", "infinity"])
+            lines += [f"mkdir {CGROUPS}{path}" for path in pod.paths[1:]]
+            for path, content in pod.bundles.items():
+                lines += [f"mkdir -p {path.rpartition('/')[0]}", f"echo {shlex.quote(content)} > {path}"]
+        self.vm.run(["sh", "-ec", "\n".join(lines)])
+        for pod in pods:
+            self.start(pod.sandbox_path, ["sleep", "infinity"])
 
-    def tell(self, *, mode: str = "Enforce", generation: int = 1, hard_eviction: int | None = None) -> None:
-        """Writes targets.json for all pods that are known, as sync would: by rename."""
-        policy = {"name": "mixed", "uid": "6f1c", "generation": generation, "mode": mode, "defaultPriority": 500}
-        document = {
-            "formatVersion": 1,
-            "node": "lab",
-            "policy": policy | {"tieBreak": "LargestUsage"},
-            "kubeletHardEvictionBytes": hard_eviction,
-            "pods": [pod.target for pod in self.pods if pod.is_known],
-        }
-        self.write_targets(json.dumps(document))
+    def tell(self, *, hard_eviction: int | None = None, **policy: object) -> None:
+        """Writes targets.json for all pods that are known, as sync would; `policy` changes single fields of it."""
+        self.write_targets(targets_document(self.pods, hard_eviction, **policy))
 
     def write_targets(self, text: str) -> None:
         """Puts any text in the place of targets.json."""
-        self.vm.run(["mkdir", "-p", f"{STATE}/inbox"])
-        self.vm.write(f"{TARGETS}.new", text)
-        self.vm.run(["mv", f"{TARGETS}.new", TARGETS])
+        script = 'mkdir -p "${2%/*}" && printf %s "$1" > "$2.new" && mv "$2.new" "$2"'
+        self.vm.run(["sh", "-ec", script, "targets", text, TARGETS])
 
     def start(self, path: str, argv: Sequence[str], *, oom_score_adj: int = 0) -> GuestProcess:
         """Starts a command inside a memcg."""
@@ -148,15 +88,23 @@ class Scene:
 
     def hold(self, pod: Pod, mebibytes: int, *, touch: bool = False) -> GuestProcess:
         """A workload that holds memory; returns once it does."""
-        argv = [*WORKLOAD, "hold", "--mebibytes", str(mebibytes), *(["--touch"] if touch else [])]
-        process = self.start(f"{pod.path}/{pod.container_id}", _unbuffered(argv), oom_score_adj=pod.oom_score_adj)
+        process = self.work(pod, "hold", "--mebibytes", str(mebibytes), *(["--touch"] if touch else []))
         process.wait_for(f"holding {mebibytes} MiB", GENEROUS)
         return process
 
-    def grow(self, pod: Pod, mebibytes_per_second: int) -> GuestProcess:
-        """A workload that takes ever more."""
-        argv = _unbuffered([*WORKLOAD, "grow", "--mebibytes-per-second", str(mebibytes_per_second)])
-        return self.start(f"{pod.path}/{pod.container_id}", argv, oom_score_adj=pod.oom_score_adj)
+    def fill(self, pod: Pod, mebibytes: int, *, per_second: int = 40) -> GuestProcess:
+        """As `hold`, but slowly, so that nobody takes it for growth that would exhaust the node."""
+        process = self.work(pod, "grow", "--mebibytes-per-second", str(per_second), "--up-to", str(mebibytes))
+        process.wait_for("no more", GENEROUS)
+        return process
+
+    def grow(self, pod: Pod, mebibytes_per_second: int = 0) -> GuestProcess:
+        """A workload that takes ever more; 0: as fast as it can."""
+        return self.work(pod, "grow", "--mebibytes-per-second", str(mebibytes_per_second))
+
+    def work(self, pod: Pod, *arguments: str) -> GuestProcess:
+        """A workload in the pod's first container; the arguments are those of tests/workload/workload.py."""
+        return self.start(pod.container_path, [*WORKLOAD, *arguments], oom_score_adj=pod.oom_score_adj)
 
     def guard(self, *, prefix: Sequence[str] = (), env: Mapping[str, str] | None = None) -> Guard:
         """Starts a guard in a memcg of the host; returns once it guards."""
@@ -169,12 +117,13 @@ class Scene:
         return self.guards[-1]
 
     def journal(self) -> list[dict[str, Any]]:
-        """All records, oldest first."""
-        return [json.loads(line) for line in self.vm.read(f"{STATE}/outbox/decisions.jsonl").splitlines()]
+        """All records, oldest first; none before the first decision."""
+        found = self.vm.run(["cat", f"{STATE}/outbox/decisions.jsonl"], check=False).stdout
+        return [json.loads(line) for line in found.splitlines()]
 
     def finished(self) -> list[dict[str, Any]]:
         """The records that complete a decision."""
-        return [record for record in self.journal() if record["phase"] == "Finished"]
+        return [record for record in self.journal() if record.get("phase", "Finished") == "Finished"]
 
     def status(self) -> dict[str, Any]:
         """What the guard says about itself, once it has."""
@@ -191,12 +140,23 @@ class Scene:
 
     def sandboxes_alive(self) -> list[str]:
         """Names of the pods whose sandbox lives."""
-        return [pod.name for pod in self.pods if self.vm.read(_procs(pod.path, pod.sandbox_id)).strip()]
+        files = [f"{CGROUPS}{pod.sandbox_path}/cgroup.procs" for pod in self.pods]
+        alive = self.vm.run(["grep", "-l", ".", *files], check=False).stdout.split()
+        return [pod.name for pod, file in zip(self.pods, files, strict=True) if file in alive]
+
+    def counter(self, path: str, name: str) -> int:
+        """One number from a file of lines `name number`."""
+        found = re.search(rf"^{name}:? +(\d+)", self.vm.read(path), re.MULTILINE)
+        assert found, f"{path} has no {name}"
+        return int(found[1])
+
+    def available(self) -> int:
+        """MemAvailable, in MiB."""
+        return self.counter("/proc/meminfo", "MemAvailable") // 1024
 
     def take_all_but(self, mebibytes: int, pod: Pod) -> GuestProcess:
         """A workload that leaves so much available on the node."""
-        available = next(line for line in self.vm.read("/proc/meminfo").splitlines() if line.startswith("MemAvailable"))
-        return self.hold(pod, int(available.split()[1]) // 1024 - mebibytes)
+        return self.hold(pod, self.available() - mebibytes)
 
     def clear(self) -> None:
         """Ends everything and takes the tree down; prints what guards said, for whoever looks into a failure."""
@@ -215,21 +175,4 @@ class Scene:
         self.wait_until(
             "the tree is gone", lambda: self.vm.run(["sh", "-c", f"{find}; {gone}"], check=False).returncode == 0
         )
-        self.vm.run(["rm", "-rf", STATE, "/run/containerd"])
-
-    def _make(self, path: str) -> None:
-        self.vm.run(["mkdir", "-p", f"{CGROUPS}{path}"])
-
-    def _bundle(self, container_id: str, role: str) -> None:
-        folder = f"/run/containerd/io.containerd.runtime.v2.task/k8s.io/{container_id}"
-        bundle = json.dumps({"ociVersion": "1.2.0", "annotations": {"io.kubernetes.cri.container-type": role}})
-        self.vm.run(["mkdir", "-p", folder])
-        self.vm.write(f"{folder}/config.json", bundle)
-
-
-def _procs(*parts: str) -> str:
-    return "/".join((CGROUPS.rstrip("/"), *(part.strip("/") for part in parts), "cgroup.procs"))
-
-
-def _unbuffered(argv: Sequence[str]) -> list[str]:
-    return [argv[0], "-u", *argv[1:]]
+        self.vm.run(["rm", "-rf", STATE, RUNTIME, "/run/containerd"])

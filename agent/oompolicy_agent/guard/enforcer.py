@@ -13,7 +13,7 @@ from oompolicy_agent.guard.log import Log
 from oompolicy_agent.guard.outcasts import Outcasts
 from oompolicy_agent.guard.records import Decision
 from oompolicy_agent.guard.targets import Policy, Targets
-from oompolicy_agent.guard.watch import Shortage
+from oompolicy_agent.guard.watch import Shortage, seconds_left
 
 __all__ = ["Enforcer"]
 
@@ -35,7 +35,7 @@ class Enforcer:
         self.domain = ""
         """Where it was chosen."""
         self.kill_to_free_seconds: float | None = None
-        """The longest of the last kills, from the decision; None before the first."""
+        """The longest of the last kills, from the beginning of the choice; None before the first."""
         self._choice: Choice | None = None
         self._slot: int | None = None
         self._measured: list[float] = []
@@ -71,7 +71,7 @@ class Enforcer:
             self._budget.spend(now)
             self._ledger.close(replace(decision, outcome="WouldKill"), choice)
         else:
-            self._begin(shortage, decision, choice, targets)
+            self._begin(shortage, decision, choice, targets, now)
 
     def wait_for(self, execution: Execution, domain: str) -> None:
         """Takes over a victim of the guard before: it is on its way out, and no other comes before it has gone."""
@@ -107,12 +107,12 @@ class Enforcer:
         self._objection = None
         self._outcasts.relax()
 
-    def _begin(self, shortage: Shortage, decision: Decision, choice: Choice, targets: Targets) -> None:
+    def _begin(self, shortage: Shortage, decision: Decision, choice: Choice, targets: Targets, begun: float) -> None:
         now = time.monotonic()
         victim = choice.victim
         decision = replace(decision, evict=bool(victim.pod_uid) and self._budget.keeps_coming_back(now, victim.owner))
         prey = Prey.of(self._means, victim, choice.dies, choice.party)
-        execution = Execution(self._means, prey, decision, shortage.since, shortage.sample.margin)
+        execution = Execution(self._means, prey, decision, shortage.since, shortage.sample.margin, begun=begun)
         self.execution, self.domain, self._choice = execution, shortage.domain, choice
         if choice.party.is_dying:  # somebody else has killed it: its memory is on its way
             return
@@ -128,7 +128,7 @@ class Enforcer:
     def _objects(self, shortage: Shortage, policy: Policy, now: float) -> bool:
         """Whether there is a reason to wait; said once. Audit keeps to the budget to the last: it is of no help."""
         spent = self._budget.spent(now)
-        must_wait = policy.mode == "Audit" or self._budget.binds(shortage.sample.room, shortage.trigger.threshold)
+        must_wait = policy.mode == "Audit" or self._has_time(shortage)
         objection = spent if must_wait else None
         if self._outcasts.is_hopeless:
             objection = "the last kills gave nothing back: the memory is held by no process (tmpfs, slab)"
@@ -138,6 +138,12 @@ class Enforcer:
             self._log.warning(f"Acting although {spent}: next to nothing is left", domain=shortage.domain)
         self._objection = objection or spent
         return objection is not None
+
+    def _has_time(self, shortage: Shortage) -> bool:
+        """Whether waiting leaves the choice with us: a quarter of the threshold is left, and will be after a kill."""
+        room, trigger = shortage.sample.room, shortage.trigger
+        left = seconds_left(room, trigger.threshold, trigger.growth)
+        return self._budget.binds(room, trigger.threshold) and left > (self.kill_to_free_seconds or 0.0)
 
     def _say_nothing_is_eligible(self, decision: Decision) -> None:
         if not self._has_said_nothing:

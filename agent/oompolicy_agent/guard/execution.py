@@ -51,9 +51,12 @@ class Execution:
 
     Args:
         since: when the shortage was first measured, and `margin` how much was left at the decision.
+        begun: when the choice began.
     """
 
-    def __init__(self, means: Means, prey: Prey, decision: Decision, since: float, margin: int) -> None:
+    def __init__(
+        self, means: Means, prey: Prey, decision: Decision, since: float, margin: int, *, begun: float | None = None
+    ) -> None:
         self.decision = _named(decision, means, prey)
         self.problems: list[str] = []
         self.was_struck = False
@@ -61,7 +64,8 @@ class Execution:
         self._means = means
         self._prey = prey
         self._since = since
-        self._begun = self._signalled_at = time.monotonic()
+        self._signalled_at = time.monotonic()
+        self._begun = self._signalled_at if begun is None else begun
         self._spared_until: float | None = None
         """The end of its grace, while it has not been sent SIGKILL."""
         self._others = 0
@@ -71,7 +75,7 @@ class Execution:
 
     @property
     def seconds(self) -> float:
-        """From the decision until now."""
+        """From the beginning of the choice until now."""
         return time.monotonic() - self._begun
 
     def warn(self, milliseconds: int) -> None:

@@ -4,9 +4,9 @@ import errno
 import os
 import stat
 
-__all__ = ["append", "make_directory", "read_hostile", "read_kernel", "replace"]
+__all__ = ["VANISHED", "append", "make_directory", "read_hostile", "read_kernel", "replace"]
 
-_VANISHED = (errno.ENOENT, errno.ENODEV, errno.ESRCH)
+VANISHED = (errno.ENOENT, errno.ENODEV, errno.ESRCH)
 """What reading a file of a memcg or process answers when that is gone: before, during and after the open."""
 _CHUNK = 1 << 16
 _LARGEST_KERNEL_FILE = 1 << 24
@@ -21,7 +21,7 @@ def read_kernel(path: str) -> str | None:
         finally:
             os.close(descriptor)
     except OSError as error:
-        if error.errno in _VANISHED:
+        if error.errno in VANISHED:
             return None
         raise
 

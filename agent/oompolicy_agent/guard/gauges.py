@@ -43,6 +43,8 @@ class Reading:
     """Of what holds all pods; None if it has no limit, or is not there."""
     kernel_kills: int
     """Processes that the kernel's OOM killer has ended since boot, for whatever reason."""
+    protected: int = 0
+    """What the node's margin is less than MemAvailable, in bytes."""
 
 
 class Gauges:
@@ -97,7 +99,13 @@ class Gauges:
             ),
             pods=self._limited(top, now, swap.out) if top else None,
             kernel_kills=kernel_kills,
+            protected=meminfo.available - margin,
         )
+
+    def used(self, path: str) -> int | None:
+        """What is charged to a domain, in bytes; None if it is gone."""
+        found = self._memcg(path, "memory.current")
+        return int(found) if found else None
 
     def meminfo(self) -> Meminfo:
         """The node's memory now."""

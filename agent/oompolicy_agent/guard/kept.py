@@ -6,14 +6,13 @@ can block. To read an open one again from its start makes the kernel write its t
 """
 
 import contextlib
-import errno
 import os
 from collections.abc import Callable
 
+from oompolicy_agent.guard.files import VANISHED
+
 __all__ = ["Kept"]
 
-_VANISHED = (errno.ENOENT, errno.ENODEV, errno.ESRCH)
-"""What opening or reading a file of a memcg or process answers when that is gone."""
 _CHUNK = 1 << 14
 _LARGEST_KERNEL_FILE = 1 << 24
 
@@ -44,7 +43,7 @@ class Kept:
         try:
             opened = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
-            if error.errno in _VANISHED:
+            if error.errno in VANISHED:
                 return None
             raise
         return self._read(path, opened)
@@ -64,7 +63,7 @@ class Kept:
             text = _read_all(descriptor).decode()
         except OSError as error:
             _close(descriptor)
-            if error.errno in _VANISHED:
+            if error.errno in VANISHED:
                 return None
             raise
         except ValueError:

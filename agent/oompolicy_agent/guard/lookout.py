@@ -21,6 +21,8 @@ class Lookout:
         """Over what holds all pods; None while there is no such memcg."""
         self.problems: dict[str, str | None] = {}
         """What is wrong, by domain."""
+        self._protected = 0
+        """What of MemAvailable could not be had, as of the last whole look."""
         self._settings = settings
         self._limits = settings.limits
         self._census = census
@@ -65,9 +67,24 @@ class Lookout:
         if self.pods:
             self._arm(self.pods.domain, f"{settings.cgroup_root}{self.pods.domain}/memory.pressure")
 
+    def glance(self) -> float | None:
+        """Seconds until the next look, if two numbers are enough to say that nothing is short; else None."""
+        node, meminfo = self.node, self._gauges.meminfo()
+        if node.sample is None:
+            return None
+        seconds = node.glance(meminfo.available - self._protected, meminfo.kubelet_signal)
+        pods = self.pods
+        if seconds is None or pods is None or pods.sample is None:
+            return seconds
+        used = self._gauges.used(pods.domain)  # not all of it could stay, so this is less than the margin
+        others = None if used is None else pods.glance(pods.sample.size - used, None)
+        return None if others is None else min(seconds, others)
+
     def read(self) -> Reading:
         """Measures all domains now."""
-        return self._gauges.read(self.pods.domain if self.pods else None, self._census.may_swap)
+        reading = self._gauges.read(self.pods.domain if self.pods else None, self._census.may_swap)
+        self._protected = reading.protected
+        return reading
 
     def see(self, reading: Reading, kubelet_hard_eviction: int | None, kill_to_free: float) -> list[Shortage]:
         """The shortages, the narrower domain first: what the pods' own limit causes is no shortage of the node."""

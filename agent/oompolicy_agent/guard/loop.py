@@ -20,6 +20,8 @@ BUSY_PAUSE = 0.01
 """While a victim is on its way out."""
 IDLE_PAUSE = 1.0
 """While nothing can be done here at all."""
+WHOLE_PASS_SECONDS = 0.95
+"""A little less than the longest pause, so that a pause of a second is followed by a whole pass."""
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.1, 2.0
 
 
@@ -35,6 +37,7 @@ class Loop:
         self._limits = parts.settings.limits
         self._tree_version = 0
         self._backoff = FIRST_BACKOFF
+        self._passed_at = float("-inf")
 
     @property
     def problems(self) -> dict[str, str | None]:
@@ -43,18 +46,29 @@ class Loop:
 
     def run(self, must_stop: Callable[[], bool]) -> None:
         """Guards until it `must_stop`. An error in one pass is logged in one line, and the next pass comes soon."""
+        has_news = True
         while not must_stop():
             try:
-                seconds = self.step()
+                seconds = self.step(has_news=has_news)
                 self._backoff = FIRST_BACKOFF
             except Exception as error:  # noqa: BLE001 - a guard that a bug can end is no guard
                 self._parts.log.error("A pass failed", **_told(error))  # noqa: TRY400 - one line, not a traceback
                 seconds = self._backoff
                 self._backoff = min(LONGEST_BACKOFF, self._backoff * 2)
-            self._parts.pressure.sleep(seconds)
+            has_news = self._parts.pressure.sleep(seconds)
 
-    def step(self) -> float:
-        """One pass; returns the seconds until the next should come."""
+    def step(self, *, has_news: bool = True) -> float:
+        """One pass; returns the seconds until the next should come.
+
+        Between whole passes, which come every second and for every piece of news, a glance is enough while there is
+        plenty of memory: it costs a quarter.
+        """
+        now = time.monotonic()
+        if not has_news and now - self._passed_at < WHOLE_PASS_SECONDS and self._parts.enforcer.execution is None:
+            seconds = self._lookout.glance()
+            if seconds is not None:
+                return seconds
+        self._passed_at = now
         has_changed = self._take_in_news()
         reading = self._lookout.read()
         self._count_kernel_kills(reading)
@@ -142,9 +156,10 @@ class Loop:
         """Whether there is or was one in this pass."""
         enforcer = self._parts.enforcer
         watch = self._lookout.over(enforcer.domain)
-        if enforcer.execution is None or watch.sample is None:
+        if enforcer.execution is None:
             return False
-        if enforcer.look(watch.sample.margin, must_hurry=watch.seconds_left < self._kill_to_free):
+        margin = watch.sample.margin if watch.sample else 0  # a domain without a limit: its memcg alone tells
+        if enforcer.look(margin, must_hurry=watch.seconds_left < self._kill_to_free):
             self._lookout.restart()
         return True
 

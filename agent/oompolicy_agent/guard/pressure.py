@@ -80,9 +80,10 @@ class Pressure:
             self._poll.unregister(trigger.descriptor)
             os.close(trigger.descriptor)
 
-    def sleep(self, seconds: float) -> None:
-        """Until the time is over or something fires."""
-        for descriptor, events in self._poll.poll(max(1, int(seconds * 1000))):
+    def sleep(self, seconds: float) -> bool:
+        """Until the time is over or something fires; returns whether something did."""
+        ready = self._poll.poll(max(1, int(seconds * 1000)))
+        for descriptor, events in ready:
             if descriptor == self._wake:
                 with contextlib.suppress(BlockingIOError):
                     os.read(descriptor, 512)
@@ -92,6 +93,7 @@ class Pressure:
                 self.disarm(domain)
             elif domain:
                 self._triggers[domain].fired = time.monotonic()
+        return bool(ready)
 
     def stall_milliseconds(self, domain: str, now: float) -> int:
         """Full stall in the last window: as measured between looks, or what the trigger waits for if it fired."""

@@ -3,6 +3,9 @@
 The kernel gives a memcg below the domain as much protection as it asks for, and to those below that one no more than it
 has got itself. So most domains have a handful of memcgs to ask, directly below them: these are read at every look. What
 those further down keep changes with every pod; it is counted when the memcgs are listed again, and is that old between.
+
+Where MGLRU is on, a changed memory.min takes effect on the node when kswapd next runs (seen on Linux 7.2), and with it
+every shortage of a node begins. Until then more can be had than is said here.
 """
 
 import os

@@ -17,7 +17,7 @@ LONGEST_PAUSE = 1.0
 FASTEST_EXPECTED = 1024 * MEBIBYTE
 """Bytes per second: what one process on a common machine takes at most."""
 GROWTH_SECONDS = 1.0
-SHORTEST_MEASUREMENT = 0.1
+SHORTEST_MEASUREMENT = 0.15
 """Seconds: what is measured over less is noise."""
 
 
@@ -75,16 +75,23 @@ class Growth:
         self.highest = 0
 
     def add(self, sample: Sample) -> int:
-        """Takes a sample in; returns the growth since a second ago or the look before that, 0 if memory came back."""
+        """Takes a sample in; returns the growth over the last second or the last moment, whichever is steeper."""
         self._samples.append((sample.time, sample.room))
         while len(self._samples) > 2 and sample.time - self._samples[1][0] >= GROWTH_SECONDS:  # noqa: PLR2004 - the two ends
             self._samples.popleft()
-        start, room = self._samples[0]
-        if sample.time - start < SHORTEST_MEASUREMENT:
-            return 0
-        growth = max(0, int((room - sample.room) / (sample.time - start)))
+        growth = max(self._since(at, room, sample) for at, room in (self._samples[0], self._recent(sample.time)))
         self.highest = max(self.highest, growth)
         return growth
+
+    def _recent(self, now: float) -> tuple[float, int]:
+        """The newest of those that are old enough: the beginning of a burst must not drown in the second before it."""
+        old = (one for one in reversed(self._samples) if now - one[0] >= SHORTEST_MEASUREMENT)
+        return next(old, self._samples[0])
+
+    @staticmethod
+    def _since(start: float, room: int, sample: Sample) -> int:
+        seconds = sample.time - start
+        return max(0, int((room - sample.room) / seconds)) if seconds >= SHORTEST_MEASUREMENT else 0
 
     def restart(self) -> None:
         """Forgets the samples: a kill has made them say nothing about the next second."""

@@ -1,6 +1,6 @@
 """Follows one domain through time: how fast its room shrinks, since when it is short, when to look again. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from oompolicy_agent.guard.settings import Limits
 from oompolicy_agent.guard.trigger import (
@@ -73,6 +73,16 @@ class Watch:
     def is_relaxed(self) -> bool:
         """Whether the room is back above the threshold."""
         return self.sample is None or self.below is None or self.sample.room >= self.below.room
+
+    def glance(self, margin: int, kubelet_signal: int | None) -> float | None:
+        """Seconds until the next look, if that margin is certainly enough without swap; None: it has to be measured."""
+        if self.sample is None or self.below is None or margin <= self.below.room:
+            return None
+        signal = None if self.sample.kubelet_signal is None else kubelet_signal
+        if signal is not None and self.below.kubelet is not None and signal <= self.below.kubelet:
+            return None
+        seen = replace(self.sample, margin=margin, swap=0, kubelet_signal=signal)
+        return pause(seen, self._growth.highest, self.below)
 
     @property
     def pause(self) -> float:

@@ -399,3 +399,40 @@ def test_an_order_that_changes_changes_what_is_adjusted(node: Node, monkeypatch:
     node.step()
     assert oom_score_adj(node, "high") == 1000
     assert oom_score_adj(node, "low") < 1000
+
+
+def test_a_victim_whose_domain_loses_its_limit_is_still_seen_out(node: Node) -> None:
+    """Else the guard waits for it for ever, and nobody dies for any shortage until the limit is back."""
+    node.tell()
+    node.host.memcg("/kubepods", current=990, limit=1000)
+    node.step()
+    assert node.died("low")
+    node.host.memcg("/kubepods", current=690)
+    node.host.meminfo(available=SHORT)
+    node.step()
+    node.step()
+    assert node.died("high"), "the node is short, and the first victim has gone"
+    assert [record["domain"] for record in node.journal()][:1] == ["/kubepods"]
+
+
+def test_a_glance_between_passes_sees_when_memory_runs_short(node: Node) -> None:
+    node.tell()
+    node.step()
+    node.settle()
+    assert node.loop.step(has_news=False) > 0.01
+    assert not node.died("low")
+    node.host.meminfo(available=SHORT)
+    node.loop.step(has_news=False)
+    assert node.died("low")
+
+
+def test_a_glance_sees_when_the_pods_own_limit_comes_near(node: Node) -> None:
+    node.tell()
+    node.host.memcg("/kubepods", current=500, limit=1000)
+    node.step()
+    node.settle()
+    node.loop.step(has_news=False)
+    assert not node.died("low")
+    node.host.memcg("/kubepods", current=990, limit=1000)
+    node.loop.step(has_news=False)
+    assert node.died("low")
