@@ -61,6 +61,12 @@ class Census:
         return next((place for place in self.tree if place.kind is Kind.TOP), None)
 
     @property
+    def home(self) -> str | None:
+        """The path of the container that the guard runs in; None: in none that we know."""
+        ours = [place for place in self.tree if place.pod_uid in self._own and place.kind is Kind.CONTAINER]
+        return next((place.path for place in ours if os.getpid() in self._cgroups.processes(place.path)), None)
+
+    @property
     def pods(self) -> list[Place]:
         """The pods' own memcgs."""
         return [place for place in self.tree if place.kind is Kind.POD]

@@ -139,7 +139,7 @@ class Loop:
             parts.log.info("Would choose now", cgroup=choice.victim.path, why=choice.why)
         if understudy:
             start = time.monotonic()
-            self.problems["rehearsal"] = problem = understudy.perform(parts.means)
+            self.problems["rehearsal"] = problem = understudy.perform(parts.means, parts.census.home)
             milliseconds = int((time.monotonic() - start) * 1000)
             parts.log.info("Rehearsed a kill", milliseconds=milliseconds, err=problem)
 

@@ -197,3 +197,9 @@ def test_counts_what_the_pods_may_still_swap(host: FakeHost, limit: str, held: i
     (folder / "memory.swap.max").write_text(limit + "\n")
     (folder / "memory.swap.current").write_text(f"{held}\n")
     assert census(host).may_swap() == expected * MIB
+
+
+def test_knows_the_container_that_the_guard_runs_in(host: FakeHost) -> None:
+    assert census(host).home is None
+    host.memcg("/kubepods/podg/g-main", pids=(os.getpid(),))
+    assert census(host, pod_uid="g").home == "/kubepods/podg/g-main"
