@@ -1,61 +1,30 @@
-"""`make bench`: how fast a victim is chosen, beside sorting the same memcgs by usage, in the same run.
+"""`make bench`: everything that is measured here, or one part of it: `python -m bench PART [OPTIONS]`."""
 
-Only the ratio says something: machines differ, and this one may be busy. The tree is kubelet's own: kubepods, QoS
-slices, pods, containers, every pod with a priority of its own.
-"""
+import sys
+from collections.abc import Callable, Sequence
 
-import random
-import time
-from collections.abc import Callable
-from statistics import median
+from bench import choosing, peers, scan
 
-from oompolicy_agent.model import Memcg, Snapshot
-from oompolicy_agent.select import champion
+__all__ = ["PARTS", "main"]
 
-SIZES = (100, 1_000, 10_000)
-REPEATS = 15
-CONTAINERS_PER_POD = 2
+PARTS: dict[str, tuple[str, Callable[[Sequence[str]], None]]] = {
+    "choosing": ("how fast a victim is chosen, beside sorting by usage; seconds", lambda _: choosing.main()),
+    "scan": ("what listing, reading and choosing cost on a real kernel; minutes", lambda _: scan.main()),
+    "peers": ("the kernel alone, earlyoom, systemd-oomd and ours against the same hog; up to an hour", peers.main),
+}
+"""What each part measures, and what runs it with the words that follow its name."""
 
 
-def kubepods(containers: int, seed: int = 1) -> Snapshot:
-    """A node with that many containers, three fifths of them Burstable, one fifth each BestEffort and Guaranteed."""
-    dice = random.Random(seed)  # noqa: S311 - nothing here is a secret
-    cgroups: list[Memcg] = []
-    for pod in range(containers // CONTAINERS_PER_POD):
-        qos = dice.choice(["/burstable", "/burstable", "/burstable", "/besteffort", ""])
-        path = f"/kubepods{qos}/pod{pod}"
-        cgroups.append(Memcg(path, id=len(cgroups) + 1, priority=dice.randint(-100, 900)))
-        for container in range(CONTAINERS_PER_POD):
-            usage = dice.randint(1 << 20, 1 << 30)
-            cgroups.append(Memcg(f"{path}/{container}", id=len(cgroups) + 1, usage_bytes=usage, unit=True))
-    return Snapshot(domain="/", cgroups=tuple(cgroups))
-
-
-def milliseconds(work: Callable[[], object]) -> float:
-    """The median over REPEATS runs of `work`."""
-    times = []
-    for _ in range(REPEATS):
-        start = time.perf_counter()
-        work()
-        times.append((time.perf_counter() - start) * 1000)
-    return median(times)
-
-
-def line(snapshot: Snapshot) -> str:
-    """What choosing from `snapshot` costs, beside sorting it."""
-    count = len(snapshot.cgroups)
-    choosing = milliseconds(lambda: champion(snapshot))
-    sorting = milliseconds(lambda: sorted(snapshot.cgroups, key=lambda memcg: -memcg.usage_bytes))
-    per_memcg = choosing * 1000 / count
-    return f"{count:8} {choosing:9.2f} ms {per_memcg:9.2f} us {sorting:11.3f} ms {choosing / sorting:8.1f}"
-
-
-def main() -> None:
-    """Prints one line for each size."""
-    print(f"{'memcgs':>8} {'choose':>12} {'per memcg':>12} {'sort by usage':>14} {'ratio':>8}   (medians of {REPEATS})")
-    for size in SIZES:
-        print(line(kubepods(size)))
+def main(words: Sequence[str]) -> None:
+    """Runs the part that is named first, with the words after it; without any, all of them."""
+    if words and words[0] not in PARTS:
+        usage = "\n".join(f"  {part:10} {says}" for part, (says, _) in PARTS.items())
+        raise SystemExit(f"usage: python -m bench [PART [OPTIONS]]; the parts are\n{usage}")
+    for part, (says, measure) in PARTS.items():
+        if not words or words[0] == part:
+            print(f"== {part}: {says}", flush=True)
+            measure(words[1:])
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

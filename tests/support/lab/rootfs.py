@@ -28,6 +28,8 @@ PACKAGES = (
     "iproute2",
     "kmod",
     "python3",
+    "earlyoom",  # what the benchmark runs beside ours; systemd is there anyway, so both are 200 kB
+    "systemd-oomd",
 )
 
 LEFT_OUT = (
