@@ -111,16 +111,16 @@ class VM:
 def booted(hardware: Hardware, folder: Path) -> Iterator[VM]:
     """A machine that has booted; `folder` keeps its console.
 
-    One that hangs is powered off and tried again: emulated machines do hang, about once in a hundred boots.
+    One that hangs or panics is powered off and tried again: emulated machines do, once in some tens of boots.
     """
     for attempt in range(1, BOOT_ATTEMPTS + 1):
         with Machine(hardware, root_filesystem(), folder) as machine:
             try:
                 vm = VM(machine)
-            except subprocess.TimeoutExpired:
+            except (subprocess.TimeoutExpired, GuestLostError):
                 if attempt == BOOT_ATTEMPTS:
                     raise
-                report.note(f"a machine did not boot in {BOOT_SECONDS} s, trying again")
+                report.note(f"a machine did not boot, or not in {BOOT_SECONDS} s, trying again")
                 continue
             yield vm
             return

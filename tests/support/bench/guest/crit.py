@@ -18,6 +18,7 @@ TICK_SECONDS = 0.005
 
 RECORD = struct.Struct("<ddd")
 """The longest pause before the last SIGUSR1, the longest since, and when the last tick was; seconds, monotonic."""
+QUIET, LONGEST, LAST = range(3)
 
 
 def anonymous(mebibytes: int) -> mmap.mmap:
@@ -33,7 +34,8 @@ class Pauses:
     def __init__(self, path: str) -> None:
         with open(path, "w+b") as file:  # noqa: PTH123 - pathlib would be more memory in a small workload
             file.truncate(RECORD.size)
-            self._record = mmap.mmap(file.fileno(), RECORD.size)
+            # Each figure is stored at once: pack_into clears the bytes first, and somebody may die in between.
+            self._record = memoryview(mmap.mmap(file.fileno(), RECORD.size)).cast("d")
         self._quiet = self._longest = 0.0
         self._last = time.monotonic()
 
@@ -46,7 +48,9 @@ class Pauses:
         now = time.monotonic()
         self._longest = max(self._longest, now - self._last)
         self._last = now
-        RECORD.pack_into(self._record, 0, self._quiet, self._longest, now)
+        self._record[QUIET] = self._quiet
+        self._record[LONGEST] = self._longest
+        self._record[LAST] = now
 
 
 def main() -> None:
