@@ -62,12 +62,11 @@ def run(options: argparse.Namespace) -> int:
 
 def guard(settings: Settings) -> int:
     """As `run`, with settings."""
-    understudy = Understudy()  # first of all: a process with threads had better not fork
     log, stop = Log(node=settings.node), _Stop()
     folders = open_folders(settings)
     if not _have_lock(settings, folders.state, log, stop):
-        understudy.dismiss()
         return 0 if stop() else HELD
+    understudy = Understudy()  # before any thread is started: a process with threads had better not fork
     use_one_arena()
     raise_file_limit()
     parts = assemble(settings, log, folders, stop.wake)

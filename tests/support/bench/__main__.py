@@ -1,5 +1,7 @@
 """`make bench`: everything that is measured here, or one part of it: `python -m bench PART [OPTIONS]`."""
 
+import os
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 
@@ -7,9 +9,21 @@ from bench import choosing, peers, scan
 
 __all__ = ["PARTS", "main"]
 
+SHORTAGES = 200
+
+
+def shortages() -> None:
+    """Plays the random shortages of the tests, more of them; a wrong victim ends it with a failure."""
+    test = ["pytest", "-q", "-s", "tests/vm/test_random_trees.py"]
+    subprocess.run(
+        [sys.executable, "-m", *test], env={**os.environ, "OOMPOLICY_OOM_EVENTS": str(SHORTAGES)}, check=True
+    )
+
+
 PARTS: dict[str, tuple[str, Callable[[Sequence[str]], None]]] = {
     "choosing": ("how fast a victim is chosen, beside sorting by usage; seconds", lambda _: choosing.main()),
     "scan": ("what listing, reading and choosing cost on a real kernel; minutes", lambda _: scan.main()),
+    "shortages": ("200 random shortages in a row, held against the specification; minutes", lambda _: shortages()),
     "peers": ("the kernel alone, earlyoom, systemd-oomd and ours against the same hog; up to an hour", peers.main),
 }
 """What each part measures, and what runs it with the words that follow its name."""
