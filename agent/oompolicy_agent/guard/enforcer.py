@@ -47,7 +47,7 @@ class Enforcer:
         self._log = log
         self._rests_until = float("-inf")
         self._has_said_nothing = False
-        self._objection: str | None = None
+        self._remark: str | None = None
 
     def act(self, shortage: Shortage, targets: Targets, policy: Policy) -> None:
         """Does what the policy wants about a shortage, unless there is a reason to wait."""
@@ -104,7 +104,7 @@ class Enforcer:
     def relax(self) -> None:
         """Memory is back: the next shortage is a new one."""
         self._has_said_nothing = False
-        self._objection = None
+        self._remark = None
         self._outcasts.relax()
 
     def _begin(self, shortage: Shortage, decision: Decision, choice: Choice, targets: Targets, begun: float) -> None:
@@ -132,12 +132,15 @@ class Enforcer:
         objection = spent if must_wait else None
         if self._outcasts.is_hopeless:
             objection = "the last kills gave nothing back: the memory is held by no process (tmpfs, slab)"
-        if objection and objection != self._objection:
-            self._log.warning(f"Waiting although memory is short: {objection}", domain=shortage.domain)
-        elif spent and objection is None and spent != self._objection:
-            self._log.warning(f"Acting although {spent}: next to nothing is left", domain=shortage.domain)
-        self._objection = objection or spent
+        waiting, acting = f"Waiting although memory is short: {objection}", f"Acting although {spent}"
+        self._say(waiting if objection else spent and acting, shortage.domain)
         return objection is not None
+
+    def _say(self, remark: str | None, domain: str) -> None:
+        """Tells of what is remarkable about this moment, once."""
+        if remark and remark != self._remark:
+            self._log.warning(remark, domain=domain)
+        self._remark = remark
 
     def _has_time(self, shortage: Shortage) -> bool:
         """Whether waiting leaves the choice with us: a quarter of the threshold is left, and will be after a kill."""

@@ -259,7 +259,9 @@ def test_the_pods_own_limit_is_decided_among_the_pods(node: Node) -> None:
     assert node.journal()[-1]["domain"] == "/kubepods"
 
 
-def test_waits_for_the_cooldown(tmp_path: Path) -> None:
+def test_waits_for_the_cooldown_and_says_when_it_can_wait_no_longer(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     """S16."""
     node = Node(tmp_path)
     node.tell()
@@ -272,6 +274,9 @@ def test_waits_for_the_cooldown(tmp_path: Path) -> None:
     node.host.meminfo(available=49)
     node.step()
     assert node.died("high")
+    said = capfd.readouterr().out
+    assert said.count("Waiting although memory is short: the last kill is less than 5 s ago") == 1
+    assert said.count("Acting although the last kill is less than 5 s ago") == 1
 
 
 def test_a_victim_that_somebody_else_has_killed_is_waited_for(node: Node) -> None:
