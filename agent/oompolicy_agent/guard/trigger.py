@@ -17,7 +17,9 @@ LONGEST_PAUSE = 1.0
 FASTEST_EXPECTED = 1024 * MEBIBYTE
 """Bytes per second: what one process on a common machine takes at most."""
 GROWTH_SECONDS = 1.0
-SHORTEST_MEASUREMENT = 0.15
+MOMENT_SECONDS = 0.3
+"""The kernel counts in batches for each CPU: over less, a few mebibytes of noise look like a burst."""
+SHORTEST_MEASUREMENT = 0.1
 """Seconds: what is measured over less is noise."""
 
 
@@ -85,7 +87,7 @@ class Growth:
 
     def _recent(self, now: float) -> tuple[float, int]:
         """The newest of those that are old enough: the beginning of a burst must not drown in the second before it."""
-        old = (one for one in reversed(self._samples) if now - one[0] >= SHORTEST_MEASUREMENT)
+        old = (one for one in reversed(self._samples) if now - one[0] >= MOMENT_SECONDS)
         return next(old, self._samples[0])
 
     @staticmethod

@@ -107,6 +107,13 @@ def test_growth_is_measured_over_the_last_second() -> None:
     assert rates == [0, 40 * MIB, 40 * MIB, 40 * MIB, 40 * MIB]
 
 
+def test_the_beginning_of_a_burst_does_not_drown_in_the_second_before_it() -> None:
+    growth = Growth()
+    for at in (0.0, 0.2, 0.4, 0.6):
+        growth.add(sample(1000, at=at))
+    assert growth.add(sample(880, at=0.9)) == pytest.approx(400 * MIB, rel=0.001)
+
+
 def test_looks_that_are_more_than_a_second_apart_show_growth_too() -> None:
     growth = Growth()
     rates = [growth.add(sample(1000 - 40 * at, at=at)) for at in (0.0, 1.01, 2.02, 3.03)]
