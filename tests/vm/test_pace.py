@@ -96,9 +96,9 @@ def test_a_shortage_that_lasts_costs_no_more_than_the_budget(scene: Scene) -> No
 
 
 def slowly(scene: Scene) -> GuestProcess:
-    """A shortage that would take ten seconds to become serious."""
+    """A shortage that would take twenty seconds to become serious."""
     scene.hold(PROTECTED, steady(scene) - 130)
-    return scene.grow(PROTECTED, 5)
+    return scene.grow(PROTECTED, 2)
 
 
 def fast(scene: Scene) -> GuestProcess:

@@ -21,6 +21,5 @@ def grace_of(shortage: Shortage, victim: Victim, targets: Targets, kill_to_free:
     if pod is None or not pod.restarts_always or victim.unit == "Process":
         return 0
     needed = pod.grace_milliseconds / 1000 + (kill_to_free or KILL_TO_FREE)
-    trigger = shortage.trigger
-    has_time = seconds_left(shortage.sample.room, trigger.threshold, trigger.growth) > needed
+    has_time = seconds_left(shortage.sample.room, shortage.trigger.threshold, shortage.steady_growth) > needed
     return pod.grace_milliseconds if has_time else 0

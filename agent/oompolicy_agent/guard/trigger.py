@@ -75,13 +75,16 @@ class Growth:
     def __init__(self) -> None:
         self._samples: deque[tuple[float, int]] = deque()
         self.highest = 0
+        self.steady = 0
+        """Over the last second, as of the last sample: for what has time; it knows nothing of bursts."""
 
     def add(self, sample: Sample) -> int:
         """Takes a sample in; returns the growth over the last second or the last moment, whichever is steeper."""
         self._samples.append((sample.time, sample.room))
         while len(self._samples) > 2 and sample.time - self._samples[1][0] >= GROWTH_SECONDS:  # noqa: PLR2004 - the two ends
             self._samples.popleft()
-        growth = max(self._since(at, room, sample) for at, room in (self._samples[0], self._recent(sample.time)))
+        self.steady = self._since(*self._samples[0], sample)
+        growth = max(self.steady, self._since(*self._recent(sample.time), sample))
         self.highest = max(self.highest, growth)
         return growth
 

@@ -26,6 +26,8 @@ class Shortage:
     sample: Sample
     since: float
     """When it was first measured, by the monotonic clock."""
+    steady_growth: int = 0
+    """Over the last second, in bytes per second; the trigger's growth may be that of a moment."""
 
 
 class Watch:
@@ -59,7 +61,7 @@ class Watch:
             return None
         if self._since is None:
             self._since = sample.time
-        return Shortage(self.domain, trigger, sample, self._since)
+        return Shortage(self.domain, trigger, sample, self._since, self._growth.steady)
 
     def restart(self) -> None:
         """A victim has given its memory back: what was measured before says nothing about how fast it is taken now."""

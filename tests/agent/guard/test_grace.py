@@ -13,7 +13,7 @@ THRESHOLD = 200
 
 def shortage(room: int, growth: int) -> Shortage:
     trigger = Trigger("MarginExhausted", room, THRESHOLD, growth, 0, 0)
-    return Shortage("/", trigger, Sample(1.0, room, 1000), since=1.0)
+    return Shortage("/", trigger, Sample(1.0, room, 1000), since=1.0, steady_growth=growth)
 
 
 @pytest.mark.parametrize(
