@@ -12,18 +12,20 @@ __all__ = ["PARTS", "main"]
 SHORTAGES = 200
 
 
-def shortages() -> None:
-    """Plays the random shortages of the tests, more of them; a wrong victim ends it with a failure."""
-    test = ["pytest", "-q", "-s", "tests/vm/test_random_trees.py"]
-    subprocess.run(
-        [sys.executable, "-m", *test], env={**os.environ, "OOMPOLICY_OOM_EVENTS": str(SHORTAGES)}, check=True
-    )
+def proofs() -> None:
+    """Runs the tests that need a quiet machine, with more random shortages; a wrong victim ends it with a failure."""
+    tests = [f"tests/vm/test_{name}.py" for name in ("hogs", "random_trees", "shortage")]
+    more = {"OOMPOLICY_PROOFS": "1", "OOMPOLICY_OOM_EVENTS": str(SHORTAGES)}
+    subprocess.run([sys.executable, "-m", "pytest", "-q", "-s", *tests], env={**os.environ, **more}, check=True)
 
 
 PARTS: dict[str, tuple[str, Callable[[Sequence[str]], None]]] = {
     "choosing": ("how fast a victim is chosen, beside sorting by usage; seconds", lambda _: choosing.main()),
     "scan": ("what listing, reading and choosing cost on a real kernel; minutes", lambda _: scan.main()),
-    "shortages": ("200 random shortages in a row, held against the specification; minutes", lambda _: shortages()),
+    "proofs": (
+        "hogs, 200 random shortages, and what is no shortage, on a real kernel; half an hour",
+        lambda _: proofs(),
+    ),
     "peers": ("the kernel alone, earlyoom, systemd-oomd and ours against the same hog; up to an hour", peers.main),
 }
 """What each part measures, and what runs it with the words that follow its name."""
