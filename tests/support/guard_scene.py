@@ -121,10 +121,6 @@ class Scene:
         found = self.vm.run(["cat", f"{STATE}/outbox/decisions.jsonl"], check=False).stdout
         return [json.loads(line) for line in found.splitlines()]
 
-    def finished(self) -> list[dict[str, Any]]:
-        """The records that complete a decision."""
-        return [record for record in self.journal() if record.get("phase", "Finished") == "Finished"]
-
     def status(self) -> dict[str, Any]:
         """What the guard says about itself, once it has."""
         path = f"{STATE}/outbox/guard-status.json"

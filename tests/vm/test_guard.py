@@ -43,14 +43,14 @@ def test_the_least_important_dies_first_then_the_next_and_the_critical_one_never
     assert batch.wait(GENEROUS).returncode == KILLED
     assert hog.returncode is None, "hog matters more than batch"
     assert hog.wait(GENEROUS).returncode == KILLED
-    scene.wait_until("both decisions are finished", lambda: len(scene.finished()) == 2)
+    scene.wait_until("both decisions are recorded", lambda: len(scene.journal()) == 2)
 
     assert critical.returncode is None
     assert scene.sandboxes_alive() == ["crit", "batch", "hog"]
     assert scene.status()["kernelKills"] == 0
     assert "Out of memory" not in scene.vm.console()
     guard.stop()
-    first, second = scene.finished()
+    first, second = scene.journal()
     assert [record["victim"]["pod"] for record in (first, second)] == ["batch", "hog"]
     assert {(record["outcome"], record["domain"]) for record in (first, second)} == {("Killed", "/")}
     assert first["freedBytes"] > 200 * MIB
@@ -96,10 +96,10 @@ def test_the_pods_own_limit_is_decided_among_the_pods(scene: Scene) -> None:
 
     assert batch.wait(GENEROUS).returncode == KILLED
     assert hog.wait(GENEROUS).returncode == KILLED
-    scene.wait_until("both decisions are finished", lambda: len(scene.finished()) == 2)
+    scene.wait_until("both decisions are recorded", lambda: len(scene.journal()) == 2)
     assert critical.returncode is None
     assert scene.available() > 300, "the node itself is not short"
-    for record in scene.finished():
+    for record in scene.journal():
         print(record["trigger"])
         assert (record["domain"], record["layers"][0]["parent"]) == ("/kubepods", "/kubepods")
         trigger = record["trigger"]

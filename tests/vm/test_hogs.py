@@ -110,7 +110,7 @@ def test_the_least_important_dies_first_then_the_hog_and_the_critical_one_never(
     scene.wait_until("every death is in the journal", lambda: are_told(scene, batch, hog, critical))
 
     by_kernel = scene.counter("/proc/vmstat", "oom_kill") - kernel_kills
-    run = Run(reached(hog), survivable, by_kernel, scene.finished())
+    run = Run(reached(hog), survivable, by_kernel, scene.journal())
     print(f"| {request.node.callspec.id} | {run}")
     scene.wait_until("all that the kernel took is counted", lambda: scene.status()["kernelKills"] == by_kernel)
     assert guard.process.returncode is None
@@ -142,7 +142,7 @@ def reached(hog: GuestProcess) -> float:
 def are_told(scene: Scene, *processes: GuestProcess) -> bool:
     """Whether there are as many records as dead processes; the last record comes a moment after the death."""
     deaths = sum(process.returncode is not None for process in processes)
-    return len([record for record in scene.finished() if record["outcome"] != "NothingEligible"]) >= deaths
+    return len([record for record in scene.journal() if record["outcome"] != "NothingEligible"]) >= deaths
 
 
 def _name(record: dict[str, Any]) -> str:
@@ -196,7 +196,7 @@ def test_of_equal_replicas_on_a_full_node_some_die_and_nobody_else(crowd: Scene)
     watcher.wait_for("short since", GENEROUS)
     scene.wait_until("it is over", lambda: is_over(scene, stress) and scene.available() * MIB > threshold // 2)
 
-    records = scene.finished()
+    records = scene.journal()
     short_since = float(watcher.stdout.split()[-1])
     first = min(parse(record["time"]) or 0.0 for record in records) - short_since
     by_kernel = scene.counter("/proc/vmstat", "oom_kill")
@@ -217,5 +217,5 @@ def is_over(scene: Scene, stress: list[GuestProcess]) -> bool:
     """Whether every replica either holds all that it wants or is dead and told of."""
     dead = sum(process.returncode is not None for process in stress)
     return all(process.returncode is not None or "no more" in process.stdout for process in stress) and dead == len(
-        scene.finished()
+        scene.journal()
     )

@@ -180,7 +180,7 @@ def assert_a_real_shortage_kills(scene: Scene, batch: GuestProcess) -> None:
     assert all(process.returncode is None for process in scene.running)
     scene.grow(HOG, 40)
     assert batch.wait(GENEROUS).returncode == -signal.SIGKILL
-    scene.wait_until("the decision is recorded", scene.finished)
-    record = scene.finished()[0]
+    scene.wait_until("the decision is recorded", scene.journal)
+    record = scene.journal()[0]
     print("then:", record["victim"]["pod"], record["trigger"], record["milliseconds"])
     assert (record["victim"]["pod"], record["domain"], record["outcome"]) == ("batch", "/", "Killed")

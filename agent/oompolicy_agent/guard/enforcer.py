@@ -17,6 +17,8 @@ from oompolicy_agent.guard.watch import Shortage, seconds_left
 
 __all__ = ["Enforcer"]
 
+REPEAT_SECONDS = 60.0
+"""Before the same remark is made again."""
 NOTHING_SECONDS = 1.0
 """After a look that found nobody eligible: looking costs, and what makes somebody eligible takes its time."""
 
@@ -47,7 +49,7 @@ class Enforcer:
         self._log = log
         self._rests_until = float("-inf")
         self._has_said_nothing = False
-        self._remark: str | None = None
+        self._remark: tuple[str, float] | None = None
 
     def act(self, shortage: Shortage, targets: Targets, policy: Policy) -> None:
         """Does what the policy wants about a shortage, unless there is a reason to wait."""
@@ -104,7 +106,6 @@ class Enforcer:
     def relax(self) -> None:
         """Memory is back: the next shortage is a new one."""
         self._has_said_nothing = False
-        self._remark = None
         self._outcasts.relax()
 
     def _begin(self, shortage: Shortage, decision: Decision, choice: Choice, targets: Targets, begun: float) -> None:
@@ -117,6 +118,7 @@ class Enforcer:
         if choice.party.is_dying:  # somebody else has killed it: its memory is on its way
             return
         self._budget.spend(now, victim.owner)
+        self._remark = None
         self._slot = self._ledger.open(execution.decision, choice.dies)
         if grace := grace_of(shortage, victim, targets, self.kill_to_free_seconds):
             execution.warn(grace)
@@ -133,14 +135,15 @@ class Enforcer:
         if self._outcasts.is_hopeless:
             objection = "the last kills gave nothing back: the memory is held by no process (tmpfs, slab)"
         waiting, acting = f"Waiting although memory is short: {objection}", f"Acting although {spent}"
-        self._say(waiting if objection else spent and acting, shortage.domain)
+        if remark := waiting if objection else spent and acting:
+            self._say(remark, shortage.domain, now)
         return objection is not None
 
-    def _say(self, remark: str | None, domain: str) -> None:
-        """Tells of what is remarkable about this moment, once."""
-        if remark and remark != self._remark:
+    def _say(self, remark: str, domain: str, now: float) -> None:
+        """Tells of what is remarkable about this moment, once: with swap a shortage comes and goes many times."""
+        if self._remark is None or self._remark[0] != remark or now - self._remark[1] >= REPEAT_SECONDS:
             self._log.warning(remark, domain=domain)
-        self._remark = remark
+            self._remark = (remark, now)
 
     def _has_time(self, shortage: Shortage) -> bool:
         """Whether waiting leaves the choice with us: a quarter of the threshold is left, and will be after a kill."""
