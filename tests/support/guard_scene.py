@@ -156,13 +156,13 @@ class Scene:
 
     def clear(self) -> None:
         """Ends everything and takes the tree down; prints what guards said, for whoever looks into a failure."""
-        for guard in self.guards:
-            print(guard.process.stdout, guard.process.stderr)
         for process in self.running:
             if process.returncode is None:
                 process.kill()
         for process in self.running:
             process.wait(GENEROUS)
+        for guard in self.guards:
+            print(guard.process.stdout, guard.process.stderr)
         self.vm.run(["sh", "-c", f"echo 1 > {CGROUPS}/kubepods/cgroup.kill"], check=False)
         # The guard's memcg stays: with the last one the kernel switches code for cpusets off, and to patch running code
         # is what QEMU's emulation of several CPUs does not survive every time (int3 in get_page_from_freelist).

@@ -1,6 +1,5 @@
 """Machines for the tests in this folder: one that they share, and fresh ones on demand."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
@@ -8,11 +7,10 @@ from functools import partial
 import pytest
 
 from lab.vm import VM, boot_vm
+from proofs import WHOLE
 
-PROOFS = ("test_hogs.py", "test_random_trees.py", "test_shortage.py")
-collect_ignore = [] if os.environ.get("OOMPOLICY_PROOFS") else list(PROOFS)
-"""They hold the guard to what it promises in time, so they need a machine with nothing else on it: `make bench` runs
-them, or whoever sets OOMPOLICY_PROOFS."""
+collect_ignore = [] if WHOLE else ["test_replicas.py"]
+"""It holds 25 replicas that grow together to times, so it needs a machine with nothing else on it."""
 
 Boot = Callable[..., AbstractContextManager[VM]]
 

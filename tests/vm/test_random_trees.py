@@ -14,14 +14,14 @@ import pytest
 
 from guard_scene import CGROUPS, Scene
 from lab.vm import PROJECT, VM
+from proofs import WHOLE
 from random_oom.draw import Drawn, drawn
 
 pytestmark = pytest.mark.vm
 
 Boot = Callable[..., AbstractContextManager[VM]]
 
-COUNT = int(os.environ.get("OOMPOLICY_OOM_EVENTS", "60"))
-"""Three minutes of them; `make bench` plays 200."""
+COUNT = int(os.environ.get("OOMPOLICY_OOM_EVENTS", "200" if WHOLE else "20"))
 SEED = int(os.environ.get("OOMPOLICY_OOM_SEED", "1"))
 FAST_SHARE = 0.1
 """Of the events: in them memory is taken as fast as the machine can, which may be more than can be survived."""

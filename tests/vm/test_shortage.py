@@ -1,7 +1,7 @@
 """Shortage, not pressure: reclaim that is somebody's own affair kills nobody, however long it lasts and hard it is.
 
-Each scene lasts a minute, in which the guard must decide nothing. That it could have is shown at its end: memory runs
-out in earnest, with the same guard, and the right one dies.
+In each scene the guard must decide nothing for a while, a minute in `make bench`. That it could have is shown at its
+end: memory runs out in earnest, with the same guard, and the right one dies.
 """
 
 import signal
@@ -14,10 +14,11 @@ import pytest
 from guard_scene import CGROUPS, GENEROUS, Pod, Scene
 from lab.guest_process import GuestProcess
 from lab.vm import VM
+from proofs import WHOLE
 
 pytestmark = pytest.mark.vm
 
-SECONDS = 60
+SECONDS = 60 if WHOLE else 20
 CRITICAL = Pod("crit", priority=900, qos="burstable", oom_score_adj=600, request_mebibytes=300)
 BUSY = Pod("busy", priority=50, qos="burstable", oom_score_adj=900)
 BATCH = Pod("batch", priority=10, oom_score_adj=-997, request_mebibytes=150)
@@ -28,7 +29,7 @@ FILES, FILE_MIB = 4, 18
 HUGE_FILE_MIB = 1200
 """More than the machine has."""
 FILE = "/root/big"
-HIGH, OFTEN = 0.1, 5
+HIGH, OFTEN = 0.1, SECONDS // 12
 PRESSURE_ALONE = """
 import os, select
 trigger = os.open("/proc/pressure/memory", os.O_RDWR | os.O_NONBLOCK)
@@ -54,7 +55,7 @@ def scene(vm: VM) -> Iterator[Scene]:
 
 
 @dataclass(frozen=True, slots=True)
-class Minute:
+class Seen:
     """What was seen in it."""
 
     available: list[int]
@@ -94,9 +95,9 @@ def test_a_pod_that_reclaims_against_its_own_limit_is_no_shortage_of_the_node(sc
     """S24: the pressure of the root is high, and plenty is available."""
     batch = prepare(scene)
     thrash(scene)
-    minute = pass_a_minute(scene)
-    assert minute.alarms >= OFTEN
-    assert min(minute.available) > 2 * threshold_mib(scene)
+    seen = look_on(scene)
+    assert seen.alarms >= OFTEN
+    assert min(seen.available) > 2 * threshold_mib(scene)
     assert_a_real_shortage_kills(scene, batch)
 
 
@@ -105,9 +106,8 @@ def test_reading_a_file_larger_than_memory_over_and_over_is_no_shortage(scene: S
     reader = scene.work(BUSY, "read", "--file", FILE, "--mebibytes", str(HUGE_FILE_MIB))
     reader.wait_for("round 1", GENEROUS)
     scanned = pages_scanned(scene)
-    pass_a_minute(scene)
-    assert pages_scanned(scene) - scanned > HUGE_FILE_MIB * MIB // 4096, "the node had to make room for the file"
-    assert "round 2" in reader.stdout
+    look_on(scene)
+    assert pages_scanned(scene) - scanned > SECONDS * MIB // 4096, "the node has to make room for the file all the time"
     assert_a_real_shortage_kills(scene, batch)
 
 
@@ -127,12 +127,12 @@ def test_pressure_of_a_pods_own_kills_nobody_while_the_node_stands_just_under_it
     threshold = threshold_mib(scene)
     scene.fill(CRITICAL, scene.available() - threshold * 7 // 8)
     before = count(scene)
-    minute = pass_a_minute(scene)
+    seen = look_on(scene)
     assert count(scene) > before
-    assert threshold // 2 < min(minute.available)
-    assert max(minute.available) < threshold
-    assert minute.alarms >= OFTEN
-    assert minute.pod_full > HIGH
+    assert threshold // 2 < min(seen.available)
+    assert max(seen.available) < threshold
+    assert seen.alarms >= OFTEN
+    assert seen.pod_full > HIGH
     assert_a_real_shortage_kills(scene, batch)
 
 
@@ -142,7 +142,7 @@ def prepare(scene: Scene) -> GuestProcess:
     return scene.hold(BATCH, 150)
 
 
-def pass_a_minute(scene: Scene) -> Minute:
+def look_on(scene: Scene) -> Seen:
     """Looks on; the guard may decide nothing in it, and the kernel may kill nobody."""
     watcher = scene.start("/guard", ["python3", "-S", "-c", PRESSURE_ALONE])
     watcher.wait_for("watching", GENEROUS)
@@ -152,12 +152,12 @@ def pass_a_minute(scene: Scene) -> Minute:
         available.append(scene.available())
         assert scene.journal() == [], f"after {passed:.0f} s; MemAvailable was {available} MiB"
         time.sleep(1)  # there is nothing to wait for: that nothing happens is the point
-    minute = Minute(available, watcher.stdout.count("high"), (stall(scene) - pod) / passed)
-    print(f"{minute.alarms} alarms; the pod in full stall {minute.pod_full:.0%}; available {available} MiB")
+    seen = Seen(available, watcher.stdout.count("high"), (stall(scene) - pod) / passed)
+    print(f"{seen.alarms} alarms; the pod in full stall {seen.pod_full:.0%}; available {available} MiB")
     status = scene.status()
     assert (status["kills"], status["kernelKills"]) == (0, 0)
     assert scene.counter("/proc/vmstat", "oom_kill") == kernel_kills
-    return minute
+    return seen
 
 
 def stall(scene: Scene) -> float:
