@@ -50,6 +50,7 @@ class Pod:
         priority_class: the name of its PriorityClass, empty when there is none.
         static: run by kubelet from a file; what the API server has is its mirror.
         finished: has ended for good, so that nothing of it is left on the node.
+        terminating: has been deleted, or evicted through the API, and may still run for its grace period.
         guaranteed: is in the QoS class Guaranteed.
         request_bytes: memory that the scheduler set aside for the whole pod.
         containers: those that have an id.
@@ -63,6 +64,7 @@ class Pod:
     priority_class: str
     static: bool
     finished: bool
+    terminating: bool
     guaranteed: bool
     request_bytes: int
     containers: tuple[Container, ...]
@@ -82,6 +84,7 @@ def parse_pod(body: Mapping[str, Any]) -> Pod:
         priority_class=_text(spec, "priorityClassName", "spec.", default=""),
         static=static,
         finished=status.get("phase") in FINISHED_PHASES,
+        terminating=bool(metadata.get("deletionTimestamp")),
         guaranteed=status.get("qosClass") == "Guaranteed",
         request_bytes=pod_request_bytes(spec),
         containers=_containers(spec, status),

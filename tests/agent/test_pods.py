@@ -124,6 +124,13 @@ def test_guaranteed_is_what_the_api_server_says(qos: str | None, *, expected: bo
     assert parse_pod(body(status={"qosClass": qos})).guaranteed is expected
 
 
+@pytest.mark.parametrize(("deleted", "expected"), [("2026-11-25T13:00:00Z", True), (None, False)])
+def test_a_pod_that_has_been_deleted_is_terminating(deleted: str | None, *, expected: bool) -> None:
+    given = body()
+    given["metadata"]["deletionTimestamp"] = deleted
+    assert parse_pod(given).terminating is expected
+
+
 @pytest.mark.parametrize(
     ("broken", "field"),
     [

@@ -170,6 +170,7 @@ def test_pods_become_targets(agent: Agent, apply_policy: Callable[..., str], run
         "source": "Rule",
         "requestBytes": 1048576,
         "guaranteed": False,
+        "terminating": False,
         "containers": [{"name": "main", "id": "id-batch", "priority": None, "requestBytes": 1048576}],
     }
     assert (agent.target("web")["priority"], agent.target("web")["source"]) == (500, "Default")

@@ -6,6 +6,7 @@ from dataclasses import replace
 from oompolicy_agent.guard.budget import Budget
 from oompolicy_agent.guard.chooser import Choice, Chooser
 from oompolicy_agent.guard.clock import decision_id
+from oompolicy_agent.guard.departures import Departures
 from oompolicy_agent.guard.execution import Execution, Means, Prey
 from oompolicy_agent.guard.grace import grace_of
 from oompolicy_agent.guard.ledger import Ledger
@@ -47,6 +48,7 @@ class Enforcer:
         self._ledger = ledger
         self._outcasts = outcasts
         self._log = log
+        self._departures = Departures(chooser.census, means)
         self._rests_until = float("-inf")
         self._has_said_nothing = False
         self._remark: tuple[str, float] | None = None
@@ -55,6 +57,8 @@ class Enforcer:
         """Does what the policy wants about a shortage, unless there is a reason to wait."""
         now = time.monotonic()
         if self.execution or now < self._rests_until or self._objects(shortage, policy, now):
+            return
+        if self._sees_off(shortage, targets, policy, now):
             return
         choice = self._chooser.choose(
             targets,
@@ -138,6 +142,16 @@ class Enforcer:
         if remark := waiting if objection else spent and acting:
             self._say(remark, shortage.domain, now)
         return objection is not None
+
+    def _sees_off(self, shortage: Shortage, targets: Targets, policy: Policy, now: float) -> bool:
+        """Whether a pod is on its way out that gives back what it has while there is still time."""
+        found = self._departures.next(shortage, targets, policy) if self._has_time(shortage) else None
+        if found is None:
+            return False
+        pod, self.execution = found
+        self.domain = shortage.domain
+        self._say(f"Waiting although memory is short: {pod} is being deleted", shortage.domain, now)
+        return True
 
     def _say(self, remark: str, domain: str, now: float) -> None:
         """Tells of what is remarkable about this moment, once: with swap a shortage comes and goes many times."""

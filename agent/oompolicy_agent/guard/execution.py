@@ -36,6 +36,8 @@ class Prey:
     """Bytes that its death should give back."""
     only: frozenset[int] = frozenset()
     """Of the unit Process: nobody but these."""
+    is_ending: bool = False
+    """Whether somebody else has asked it to end: it is never hurried, and waited for only while there is time."""
 
     @classmethod
     def of(cls, means: Means, victim: Victim, paths: tuple[str, ...], party: Party) -> "Prey":
@@ -103,6 +105,8 @@ class Execution:
             margin: of the domain in which it was chosen.
             must_hurry: whether there is no time left for its grace.
         """
+        if must_hurry and self._prey.is_ending:
+            return Ending.GAVE_UP
         now = self._observed(margin)
         if now.is_populated and self._spared_until is not None:
             if now.time < self._spared_until and not must_hurry:

@@ -8,6 +8,7 @@ __all__ = [
     "INT32",
     "FieldError",
     "Object",
+    "boolean",
     "cgroup_name",
     "integer",
     "integer_or_none",
@@ -84,6 +85,13 @@ def integer(field: str, found: object, bounds: range) -> int:
 def integer_or_none(field: str, found: object, bounds: range) -> int | None:
     """As `integer`; None where nothing is said."""
     return None if found is None else integer(field, found, bounds)
+
+
+def boolean(field: str, found: object) -> bool:
+    """True or false; false where nothing is said."""
+    if found is not None and type(found) is not bool:
+        raise FieldError(field, "true or false", found)
+    return bool(found)
 
 
 def _shown(found: object) -> str:

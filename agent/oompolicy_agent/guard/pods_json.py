@@ -7,6 +7,7 @@ from oompolicy_agent.guard.fields import (
     INT32,
     FieldError,
     Object,
+    boolean,
     cgroup_name,
     integer_or_none,
     items,
@@ -27,7 +28,7 @@ GRACE = range(120_001)
 """Milliseconds."""
 _CONTAINER = frozenset({"name", "id", "priority", "requestBytes"})
 _POD = frozenset({"uid", "namespace", "name", "containers", "requestBytes", "guaranteed", "restartPolicy"}) | frozenset(
-    {"priority", "protect", "rule", "source", "unit", "graceMilliseconds"}
+    {"priority", "protect", "rule", "source", "unit", "graceMilliseconds", "terminating"}
 )
 
 
@@ -83,6 +84,7 @@ def _pod(field: str, fields: Object, findings: Findings) -> PodTarget:
         containers={container.id: container for container in _containers(field, fields.get("containers"), findings)},
         grace_milliseconds=integer_or_none(f"{field}.graceMilliseconds", fields.get("graceMilliseconds"), GRACE) or 0,
         restarts_always=string_or_none(f"{field}.restartPolicy", fields.get("restartPolicy")) == "Always",
+        is_terminating=boolean(f"{field}.terminating", fields.get("terminating")),
     )
 
 

@@ -51,6 +51,8 @@ class PodTarget:
     """From SIGTERM to SIGKILL, where there is time for it; 0: SIGKILL at once."""
     restarts_always: bool = False
     """Whether its restartPolicy is Always: a Job that ends well on SIGTERM would count as done."""
+    is_terminating: bool = False
+    """Whether somebody else has asked it to end: it has been deleted, or evicted through the API."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,7 @@ def _pod(target: Target) -> dict[str, Any]:
         "source": target.source,
         "requestBytes": pod.request_bytes,
         "guaranteed": pod.guaranteed,
+        "terminating": pod.terminating,
         "containers": containers,
     }
 

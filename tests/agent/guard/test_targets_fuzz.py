@@ -46,6 +46,7 @@ FULL: dict[str, Any] = {
             "guaranteed": False,
             "graceMilliseconds": 1000,
             "restartPolicy": "Always",
+            "terminating": False,
             "containers": [{"name": "db", "id": "3c41", "priority": None, "requestBytes": 512}],
         }
     ],

@@ -61,6 +61,11 @@ def test_reads_how_a_pod_is_to_be_killed() -> None:
     assert (db.unit, db.grace_milliseconds, db.restarts_always) == ("Process", 3000, True)
 
 
+@pytest.mark.parametrize(("terminating", "expected"), [(True, True), (False, False), (None, False)])
+def test_reads_whether_a_pod_has_been_deleted(terminating: bool | None, *, expected: bool) -> None:
+    assert parse(pod(terminating=terminating)).pods["0b9c7a1e"].is_terminating is expected
+
+
 @pytest.mark.parametrize("policy", ["Never", "OnFailure", "SomethingNew", None])
 def test_only_the_restart_policy_always_starts_a_pod_again_that_ended_well(policy: str | None) -> None:
     assert not parse(pod(restartPolicy=policy)).pods["0b9c7a1e"].restarts_always
@@ -148,6 +153,7 @@ def test_an_unknown_field_is_named_in_printable_characters_and_not_in_full() -> 
         pytest.param(pod(requestBytes=-1), "pods[0].requestBytes", id="negative-request"),
         pytest.param(pod(graceMilliseconds=120_001), "pods[0].graceMilliseconds", id="grace-too-long"),
         pytest.param(pod(restartPolicy=1), "pods[0].restartPolicy", id="restart-policy-a-number"),
+        pytest.param(pod(terminating="yes"), "pods[0].terminating", id="terminating-a-word"),
         pytest.param(pod(containers={}), "pods[0].containers", id="containers-an-object"),
         pytest.param(container(id="a/b"), "pods[0].containers[0].id", id="container-id-a-path"),
         pytest.param(container(priority="9"), "pods[0].containers[0].priority", id="container-priority-a-string"),

@@ -84,6 +84,7 @@ def test_is_what_the_guard_expects() -> None:
                 "source": "Rule",
                 "requestBytes": 1048576,
                 "guaranteed": True,
+                "terminating": False,
                 "containers": [{"name": "db", "id": "c1", "priority": None, "requestBytes": 1048576}],
             }
         ],
