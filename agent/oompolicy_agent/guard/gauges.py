@@ -102,6 +102,11 @@ class Gauges:
             protected=meminfo.available - margin,
         )
 
+    def limit(self, path: str) -> int | None:
+        """A domain's memory.max, in bytes; None if it has none, or is gone."""
+        found = self._memcg(path, "memory.max").strip()
+        return int(found) if found and found != _NO_LIMIT else None
+
     def used(self, path: str) -> int | None:
         """What is charged to a domain, in bytes; None if it is gone."""
         found = self._memcg(path, "memory.current")
@@ -112,18 +117,18 @@ class Gauges:
         return parse_meminfo(self._kept.read(f"{self._proc}/meminfo") or "")
 
     def _limited(self, path: str, now: float, swap: int) -> Sample | None:
-        limit, current = self._memcg(path, "memory.max").strip(), self._memcg(path, "memory.current")
-        if not limit or limit == _NO_LIMIT or not current:
+        limit, current = self.limit(path), self._memcg(path, "memory.current")
+        if limit is None or not current:
             return None
         counters = {name: int(size) for name, size in _STAT.findall("\n" + self._memcg(path, "memory.stat"))}
         protection = self._protection(path)
-        margin = limited_margin(int(limit), int(current), counters, protection.protected(self._kept, now))
-        protection.is_short = self._is_short(margin, int(limit))
+        margin = limited_margin(limit, int(current), counters, protection.protected(self._kept, now))
+        protection.is_short = self._is_short(margin, limit)
         events = _MAX.search("\n" + self._memcg(path, "memory.events.local"))
         return Sample(
             time=now,
             margin=margin,
-            size=int(limit),
+            size=limit,
             swap=swap,
             has_swap=swap > 0,
             stall_milliseconds=self._counted_stall(path, now, int(events[1]) if events else 0),

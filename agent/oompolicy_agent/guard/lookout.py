@@ -68,13 +68,18 @@ class Lookout:
             self._arm(self.pods.domain, f"{settings.cgroup_root}{self.pods.domain}/memory.pressure")
 
     def glance(self) -> float | None:
-        """Seconds until the next look, if two numbers are enough to say that nothing is short; else None."""
+        """Seconds until the next look, if a few numbers are enough to say that nothing is short; else None."""
         node, meminfo = self.node, self._gauges.meminfo()
         if node.sample is None:
             return None
         seconds = node.glance(meminfo.available - self._protected, meminfo.kubelet_signal)
         pods = self.pods
-        if seconds is None or pods is None or pods.sample is None:
+        if seconds is None or pods is None:
+            return seconds
+        limit = self._gauges.limit(pods.domain)
+        if limit != (pods.sample.size if pods.sample else None):
+            return None
+        if pods.sample is None:
             return seconds
         used = self._gauges.used(pods.domain)  # not all of it could stay, so this is less than the margin
         others = None if used is None else pods.glance(pods.sample.size - used, None)

@@ -338,3 +338,16 @@ def test_a_glance_sees_when_the_pods_own_limit_comes_near(node: Node) -> None:
     node.host.memcg("/kubepods", current=990, limit=1000)
     node.loop.step(has_news=False)
     assert node.died("low")
+
+
+@pytest.mark.parametrize(
+    "limit", [pytest.param(None, id="there-was-none"), pytest.param(1900, id="there-was-a-larger")]
+)
+def test_a_glance_sees_a_new_limit_of_the_pods(node: Node, limit: int | None) -> None:
+    node.tell()
+    node.host.meminfo(available=1500)
+    node.host.memcg("/kubepods", current=600, limit=limit)
+    node.step()
+    node.host.memcg("/kubepods", current=600, limit=640)
+    node.loop.step(has_news=False)
+    assert node.died("low")
