@@ -16,7 +16,8 @@ from pydantic import ValidationError
 from oompolicy_agent.pods import Pod, PodError, parse_pod
 from oompolicy_agent.resolve import NAMESPACE_NAME_LABEL
 from oompolicy_api import GROUP, VERSION
-from oompolicy_api.policy import OOMPolicy, Rule
+from oompolicy_api.policy import OOMPolicy
+from oompolicy_api.rules import Rule
 
 __all__ = ["ManifestError", "Manifests", "read_manifests"]
 
@@ -160,5 +161,18 @@ def _rule_faults(rule: Rule) -> Iterator[tuple[str, str]]:
         )
     if rule.priority is not None and rule.priority not in INT32:
         yield ".priority", f"expected an int32, found {rule.priority}"
-    if rule.priority_from and rule.priority_from.minimum > rule.priority_from.maximum:
-        yield ".priorityFrom.minimum", "must not be greater than maximum"
+    if rule.override and rule.protect:
+        yield ".override", "may not be set when protect is set"
+    for where, bounds in ((".priorityFrom", rule.priority_from), (".override", rule.override)):
+        if bounds and bounds.minimum > bounds.maximum:
+            yield f"{where}.minimum", "must not be greater than maximum"
+    yield from _container_faults(rule)
+
+
+def _container_faults(rule: Rule) -> Iterator[tuple[str, str]]:
+    names = [one.name for one in rule.containers]
+    for i, one in enumerate(rule.containers):
+        if one.name in names[:i]:
+            yield f".containers[{i}].name", f"expected a name of its own, found {one.name!r} twice"
+        if one.priority not in INT32:
+            yield f".containers[{i}].priority", f"expected an int32, found {one.priority}"

@@ -3,36 +3,24 @@
 Everything else of the object is let go at once: the agent keeps every pod of its node in memory, always.
 """
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from kubernetes.utils.quantity import parse_quantity
+from oompolicy_agent.pod_fields import Object, PodError, integer, listed, mapping, quantity_bytes, text
+from oompolicy_agent.pod_requests import STATUSES, container_requests, pod_request
 
 __all__ = ["Container", "Pod", "PodError", "parse_pod", "quantity_bytes"]
 
 MIRROR_ANNOTATION = "kubernetes.io/config.mirror"
 HASH_ANNOTATION = "kubernetes.io/config.hash"
-STATUS_LISTS = ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
+PRIORITY_ANNOTATION = "oompolicy.dev/priority"
+"""By which a pod says its priority itself, where its rule lets it."""
 FINISHED_PHASES = ("Succeeded", "Failed")
-
-
-class PodError(ValueError):
-    """A pod, or a quantity, that is not as the API describes it.
-
-    Attributes:
-        field: the field that is wrong, from the object's root, for example `spec.containers[0].name`.
-    """
-
-    def __init__(self, field: str, expected: str, found: object) -> None:
-        super().__init__(f"{field}: expected {expected}, found {found!r}")
-        self.field = field
 
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A container that the runtime has created; `id` is the runtime's, without its scheme."""
+    """A container of any kind; `id` is the runtime's, without its scheme, and empty until the runtime has made it."""
 
     name: str
     id: str
@@ -51,9 +39,11 @@ class Pod:
         static: run by kubelet from a file; what the API server has is its mirror.
         finished: has ended for good, so that nothing of it is left on the node.
         terminating: has been deleted, or evicted through the API, and may still run for its grace period.
-        guaranteed: is in the QoS class Guaranteed.
-        request_bytes: memory that the scheduler set aside for the whole pod.
-        containers: those that have an id.
+        qos_class: Guaranteed, Burstable or BestEffort; empty when nobody has said so.
+        restart_policy: the pod's own, `Always` when it says nothing.
+        wanted_priority: what the pod's own annotation says; None when it has none.
+        request_bytes: memory that is set aside for the whole pod.
+        containers: normal ones, init and ephemeral ones, in the order of the spec.
     """
 
     uid: str
@@ -65,130 +55,53 @@ class Pod:
     static: bool
     finished: bool
     terminating: bool
-    guaranteed: bool
+    qos_class: str
+    restart_policy: str
+    wanted_priority: str | None
     request_bytes: int
     containers: tuple[Container, ...]
 
 
-def parse_pod(body: Mapping[str, Any]) -> Pod:
+def parse_pod(body: Object) -> Pod:
     """The pod in `body`; raises PodError naming the first field that is wrong."""
-    metadata, spec, status = (_mapping(body, part) for part in ("metadata", "spec", "status"))
-    annotations = _mapping(metadata, "annotations", "metadata.")
+    metadata, spec, status = (mapping(body, part) for part in ("metadata", "spec", "status"))
+    annotations = mapping(metadata, "annotations", "metadata.")
     static = MIRROR_ANNOTATION in annotations
     return Pod(
         uid=_cgroup_name(metadata, annotations, static=static),
-        namespace=_text(metadata, "namespace", "metadata.", default="default"),
-        name=_text(metadata, "name", "metadata."),
-        labels=_mapping(metadata, "labels", "metadata."),
-        priority=_integer(spec, "priority", "spec."),
-        priority_class=_text(spec, "priorityClassName", "spec.", default=""),
+        namespace=text(metadata, "namespace", "metadata.", default="default"),
+        name=text(metadata, "name", "metadata."),
+        labels=mapping(metadata, "labels", "metadata."),
+        priority=integer(spec, "priority", "spec."),
+        priority_class=text(spec, "priorityClassName", "spec.", default=""),
         static=static,
         finished=status.get("phase") in FINISHED_PHASES,
         terminating=bool(metadata.get("deletionTimestamp")),
-        guaranteed=status.get("qosClass") == "Guaranteed",
-        request_bytes=pod_request_bytes(spec),
-        containers=_containers(spec, status),
+        qos_class=text(status, "qosClass", "status.", default=""),
+        restart_policy=text(spec, "restartPolicy", "spec.", default="Always"),
+        wanted_priority=_annotation(annotations, PRIORITY_ANNOTATION),
+        request_bytes=pod_request(spec, status),
+        containers=tuple(one for kind in STATUSES for one in _containers(spec, status, kind)),
     )
 
 
-def _cgroup_name(metadata: Mapping[str, Any], annotations: Mapping[str, Any], *, static: bool) -> str:
+def _cgroup_name(metadata: Object, annotations: Object, *, static: bool) -> str:
     # Only a mirror pod may name another cgroup. Kubelet runs no pod from the API server that carries the mirror
     # annotation, but it does run one on which a tenant wrote `config.source: file` or a `config.hash`.
     if static:
-        return _text(annotations, HASH_ANNOTATION, "metadata.annotations.", default=annotations[MIRROR_ANNOTATION])
-    return _text(metadata, "uid", "metadata.", default="")
+        return text(annotations, HASH_ANNOTATION, "metadata.annotations.", default=annotations[MIRROR_ANNOTATION])
+    return text(metadata, "uid", "metadata.", default="")
 
 
-def pod_request_bytes(spec: Mapping[str, Any]) -> int:
-    """Memory that is set aside for a pod, as the scheduler counts it.
-
-    Containers and restartable init containers run together; each other init container runs alone beside the
-    restartable ones that precede it. A request of the pod itself replaces all that; overhead comes on top.
-    """
-    own = _request(spec, "spec.")
-    if own is None:
-        own = max(_together(spec), _before(spec))
-    return own + _quantity(_mapping(spec, "overhead", "spec."), "memory", "spec.overhead.")
+def _annotation(annotations: Object, name: str) -> str | None:
+    return text(annotations, name, "metadata.annotations.") if name in annotations else None
 
 
-def _together(spec: Mapping[str, Any]) -> int:
-    sidecars = sum(request for request, restartable in _init_requests(spec) if restartable)
-    return sidecars + sum(_request(c, where) or 0 for where, c in _listed(spec, "containers"))
-
-
-def _before(spec: Mapping[str, Any]) -> int:
-    sidecars = highest = 0
-    for request, restartable in _init_requests(spec):
-        sidecars += request if restartable else 0
-        highest = max(highest, sidecars + (0 if restartable else request))
-    return highest
-
-
-def _init_requests(spec: Mapping[str, Any]) -> list[tuple[int, bool]]:
+def _containers(spec: Object, status: Object, kind: str) -> list[Container]:
+    ids = {one.get("name"): one.get("containerID") or "" for _, one in listed(status, STATUSES[kind], "status.")}
+    names = [text(one, "name", where) for where, one in listed(spec, kind)]
+    requests = container_requests(spec, status, kind)
     return [
-        (_request(c, where) or 0, c.get("restartPolicy") == "Always") for where, c in _listed(spec, "initContainers")
+        Container(name, str(ids.get(name, "")).rpartition("://")[2], request)
+        for name, request in zip(names, requests, strict=True)
     ]
-
-
-def _containers(spec: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[Container, ...]:
-    requests = {
-        _text(c, "name", where): _request(c, where) or 0
-        for kind in ("containers", "initContainers", "ephemeralContainers")
-        for where, c in _listed(spec, kind)
-    }
-    named = [(_text(s, "name", where), s) for kind in STATUS_LISTS for where, s in _listed(status, kind, "status.")]
-    return tuple(
-        Container(name, str(s["containerID"]).rpartition("://")[2], requests.get(name, 0))
-        for name, s in named
-        if s.get("containerID")
-    )
-
-
-def _request(owner: Mapping[str, Any], where: str) -> int | None:
-    requests = _mapping(_mapping(owner, "resources", where), "requests", f"{where}resources.")
-    return _quantity(requests, "memory", f"{where}resources.requests.") if "memory" in requests else None
-
-
-def _quantity(owner: Mapping[str, Any], field: str, where: str) -> int:
-    return quantity_bytes(owner.get(field, 0), f"{where}{field}")
-
-
-def quantity_bytes(quantity: object, field: str) -> int:
-    """A memory quantity such as `200Mi` in whole bytes, rounded up as Kubernetes does; raises PodError for `field`."""
-    try:
-        whole: int = math.ceil(parse_quantity(quantity))  # type: ignore[no-untyped-call] # no helper is annotated
-    except (ValueError, ArithmeticError) as error:
-        raise PodError(field, "a quantity such as 200Mi", quantity) from error
-    return whole
-
-
-def _listed(owner: Mapping[str, Any], field: str, where: str = "spec.") -> list[tuple[str, Mapping[str, Any]]]:
-    """The mappings in a list, each with its place as a prefix; null and absent are empty."""
-    items = owner.get(field) or []
-    if not isinstance(items, Sequence) or isinstance(items, str):
-        raise PodError(f"{where}{field}", "a list", items)
-    return [(f"{where}{field}[{i}].", _as_mapping(item, f"{where}{field}[{i}]")) for i, item in enumerate(items)]
-
-
-def _mapping(owner: Mapping[str, Any], field: str, where: str = "") -> Mapping[str, Any]:
-    return _as_mapping(owner.get(field) or {}, f"{where}{field}")
-
-
-def _as_mapping(value: object, field: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise PodError(field, "a mapping", value)
-    return value
-
-
-def _text(owner: Mapping[str, Any], field: str, where: str, default: str | None = None) -> str:
-    value = owner.get(field, default)
-    if not isinstance(value, str):
-        raise PodError(f"{where}{field}", "a string", value)
-    return value
-
-
-def _integer(owner: Mapping[str, Any], field: str, where: str) -> int:
-    value = owner.get(field) or 0
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise PodError(f"{where}{field}", "an integer", value)
-    return value

@@ -3,21 +3,22 @@
 The agent and `kubectl oompolicy resolve` share it, so that what a person is told is what a node does.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from oompolicy_agent.pods import Container, Pod
-from oompolicy_api.policy import OOMPolicy, PriorityFrom, Protect, Rule
-from oompolicy_api.selectors import LabelSelector
+from oompolicy_agent.pods import PRIORITY_ANNOTATION, Pod
+from oompolicy_agent.rules import CRITICAL, matches, misunderstood
+from oompolicy_api.acting import RuleVictim, Victim
+from oompolicy_api.policy import OOMPolicy
+from oompolicy_api.rules import PriorityFrom, Protect, Rule
 
-__all__ = ["NAMESPACE_NAME_LABEL", "Resolution", "Target", "resolve"]
+__all__ = ["NAMESPACE_NAME_LABEL", "PodProblem", "Resolution", "Target", "resolve"]
 
 NAMESPACE_NAME_LABEL = "kubernetes.io/metadata.name"
 """The API server puts it on every namespace; a tenant cannot change it."""
 
-CRITICAL_CLASSES = ("system-node-critical", "system-cluster-critical")
-UNIT = "Container"
-PROTECTIONS = ("Always", "Request")
+_NUMBER = re.compile(r"[+-]?[0-9]{1,10}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +28,13 @@ class Target:
     Attributes:
         priority: int32, the lower dies first; None exactly when `protect` is set.
         protect: `Always`, or `Request`: as long as the pod stays within its memory request.
-        unit: what dies as one.
         rule: the name of the rule that decided, None when none did.
-        source: `Rule`, `Default` (no rule matched) or `Critical` (protected before any rule).
+        source: `Rule`, `Default` (no rule matched), `Critical` (protected before any rule), or `Override` (its own
+            annotation, where its rule lets it).
+        unit: what dies as one: `Container`, `Pod` or `Process`.
+        grace_milliseconds: from SIGTERM to SIGKILL.
+        then: what comes after the kill: `Restart` or `Evict`.
+        containers: the priorities of those of its containers that have one set apart, by name.
     """
 
     pod: Pod
@@ -37,20 +42,34 @@ class Target:
     protect: str | None
     rule: str | None
     source: str
-    unit: str = UNIT
+    unit: str = "Container"
+    grace_milliseconds: int = 0
+    then: str = "Restart"
+    containers: Mapping[str, int] = field(default_factory=dict)
 
-    @property
-    def containers(self) -> tuple[Container, ...]:
-        """The pod's containers; none has a priority set apart from the pod's."""
-        return self.pod.containers
+
+@dataclass(frozen=True, slots=True)
+class PodProblem:
+    """Something in a pod that its tenant should mend."""
+
+    uid: str
+    namespace: str
+    name: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """The targets of all pods that run, in their order, and one sentence for each thing that was not understood."""
+    """The targets of all pods that run, in their order.
+
+    Attributes:
+        problems: one sentence for each thing of the policy that was not understood.
+        pod_problems: what is wrong in the pods themselves.
+    """
 
     targets: tuple[Target, ...]
     problems: tuple[str, ...]
+    pod_problems: tuple[PodProblem, ...] = ()
 
 
 @dataclass(slots=True)
@@ -59,6 +78,7 @@ class _Reading:
 
     policy: OOMPolicy
     problems: dict[str, None] = field(default_factory=dict)
+    pod_problems: list[PodProblem] = field(default_factory=list)
 
     def fail_safe(self, pod: Pod, rule: Rule, problem: str) -> Target:
         """Protects what a rule that this version does not understand may have meant to protect."""
@@ -81,67 +101,73 @@ def resolve(policy: OOMPolicy, pods: Iterable[Pod], namespaces: Mapping[str, Map
         for pod in pods
         if not pod.finished
     )
-    return Resolution(targets, tuple(reading.problems))
+    return Resolution(targets, tuple(reading.problems), tuple(reading.pod_problems))
 
 
 def _target(reading: _Reading, pod: Pod, namespace_labels: Mapping[str, str]) -> Target:
+    spec = reading.policy.spec
     if _is_critical(reading.policy, pod):
         return Target(pod, priority=None, protect="Always", rule=None, source="Critical")
-    for rule in reading.policy.spec.rules:
+    for rule in spec.rules:
         try:
-            if _matches(rule, pod, namespace_labels):
+            if matches(rule.match, pod, namespace_labels):
                 return _by_rule(reading, rule, pod)
         except ValueError as error:
             return reading.fail_safe(pod, rule, str(error))
-    default = reading.policy.spec.default_priority
-    return Target(pod, priority=default, protect=None, rule=None, source="Default")
+    target = Target(pod, priority=spec.default_priority, protect=None, rule=None, source="Default")
+    return _killed_as(target, None, spec.victim)
 
 
 def _is_critical(policy: OOMPolicy, pod: Pod) -> bool:
     namespaces = policy.spec.protect_critical.namespaces
     if pod.static:
         return bool(namespaces)
-    return pod.namespace in namespaces and pod.priority_class in CRITICAL_CLASSES
-
-
-def _matches(rule: Rule, pod: Pod, namespace_labels: Mapping[str, str]) -> bool:
-    """Whether all that `match` says holds; raises ValueError only if nothing that is understood rules the pod out."""
-    answers = (
-        _selects(rule.match.namespace_selector, namespace_labels, "match.namespaceSelector"),
-        _selects(rule.match.pod_selector, pod.labels, "match.podSelector"),
-    )
-    if False in answers:
-        return False
-    for answer in answers:
-        if isinstance(answer, ValueError):
-            raise answer
-    return True
-
-
-def _selects(selector: LabelSelector | None, labels: Mapping[str, str], where: str) -> bool | ValueError:
-    try:
-        return selector is None or selector.matches(labels)
-    except ValueError as error:
-        return ValueError(f"{where}.{error}")
+    return pod.namespace in namespaces and pod.priority_class in CRITICAL
 
 
 def _by_rule(reading: _Reading, rule: Rule, pod: Pod) -> Target:
-    target = Target(pod, priority=None, protect=None, rule=rule.name, source="Rule")
-    match rule:
-        case Rule(priority=int(priority), priority_from=None, protect=None):
-            return replace(target, priority=priority)
-        case Rule(priority=None, priority_from=PriorityFrom(source="PodPriority") as bounds, protect=None):
-            return replace(target, priority=max(bounds.minimum, min(bounds.maximum, pod.priority)))
-        case Rule(priority=None, priority_from=None, protect=Protect(up_to=up_to)) if up_to in PROTECTIONS:
-            return replace(target, protect=up_to)
-    return reading.fail_safe(pod, rule, _misunderstood(rule))
+    general = reading.policy.spec.victim
+    if problem := misunderstood(rule, general):
+        return reading.fail_safe(pod, rule, problem)
+    target = Target(pod, *_standing(rule, pod), rule=rule.name, source="Rule", containers=_container_order(rule, pod))
+    return _killed_as(_overridden(reading, rule, target), rule.victim, general)
 
 
-def _misunderstood(rule: Rule) -> str:
+def _standing(rule: Rule, pod: Pod) -> tuple[int | None, str | None]:
+    """Priority or protection, by a rule that is understood."""
     match rule:
-        case Rule(priority=None, priority_from=PriorityFrom(source=source), protect=None):
-            return f"priorityFrom.source: expected PodPriority, found {source!r}"
-        case Rule(priority=None, priority_from=None, protect=Protect(up_to=up_to)):
-            return f"protect.upTo: expected Always or Request, found {up_to!r}"
-    found = [name for name in ("priority", "priority_from", "protect") if getattr(rule, name) is not None]
-    return f"expected exactly one of priority, priorityFrom and protect, found {' and '.join(found) or 'none'}"
+        case Rule(priority_from=PriorityFrom() as bounds):
+            return bounds.clamp(pod.priority), None
+        case Rule(protect=Protect(up_to=up_to)):
+            return None, up_to
+    return rule.priority, None
+
+
+def _container_order(rule: Rule, pod: Pod) -> dict[str, int]:
+    there = {container.name for container in pod.containers}
+    return {one.name: one.priority for one in rule.containers if one.name in there}
+
+
+def _overridden(reading: _Reading, rule: Rule, target: Target) -> Target:
+    """With the priority that the pod itself wants, as far as the rule lets it."""
+    bounds, wanted = rule.override, target.pod.wanted_priority
+    if bounds is None or wanted is None or target.protect:
+        return target
+    if not _NUMBER.fullmatch(wanted):
+        expected = f"expected a whole number from {bounds.minimum} to {bounds.maximum}"
+        message = f"annotation {PRIORITY_ANNOTATION}: {expected}, found {wanted[:40]!r}; it is ignored"
+        reading.pod_problems.append(PodProblem(target.pod.uid, target.pod.namespace, target.pod.name, message))
+        return target
+    return replace(target, priority=bounds.clamp(int(wanted)), source="Override")
+
+
+def _killed_as(target: Target, own: RuleVictim | None, general: Victim) -> Target:
+    """How it is killed: as its rule says, else as the policy says in general."""
+    own = own or RuleVictim()
+    grace = general.grace_milliseconds if own.grace_milliseconds is None else own.grace_milliseconds
+    return replace(
+        target,
+        unit=own.unit or general.unit or target.unit,
+        grace_milliseconds=grace or 0,
+        then=own.then or general.then or target.then,
+    )

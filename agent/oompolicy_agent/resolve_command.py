@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from oompolicy_agent.manifests import ManifestError, read_manifests
-from oompolicy_agent.resolve import Target, resolve
+from oompolicy_agent.resolve import PodProblem, Target, resolve
 
 __all__ = ["main"]
 
 BAD_INPUT = 2
-COLUMNS = ("NAMESPACE", "POD", "PRIORITY", "PROTECT", "UNIT", "RULE", "SOURCE")
+COLUMNS = ("NAMESPACE", "POD", "CONTAINER", "PRIORITY", "PROTECT", "UNIT", "RULE", "SOURCE")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)  # noqa: T201 - this is a command
         return BAD_INPUT
     resolution = resolve(found.policy, found.pods, found.namespaces)
-    for problem in resolution.problems:
+    for problem in (*resolution.problems, *map(_told, resolution.pod_problems)):
         print(problem, file=sys.stderr)  # noqa: T201 - this is a command
     print(_json(resolution.targets) if options.output == "json" else _table(resolution.targets))  # noqa: T201 - as above
     return 0
@@ -54,11 +54,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _json(targets: Sequence[Target]) -> str:
-    return json.dumps({"targets": [_entry(target) for target in targets]}, indent=2)
+    return json.dumps({"targets": [entry for target in targets for entry in _entries(target)]}, indent=2)
 
 
-def _entry(target: Target) -> dict[str, Any]:
-    return {
+def _entries(target: Target) -> list[dict[str, Any]]:
+    """One for the pod, and one for each container whose priority is set apart from it."""
+    whole = {
         "namespace": target.pod.namespace,
         "pod": target.pod.name,
         "container": None,
@@ -68,18 +69,23 @@ def _entry(target: Target) -> dict[str, Any]:
         "rule": target.rule,
         "source": target.source,
     }
+    apart = {"protect": None, "source": "Rule"}
+    ordered = sorted(target.containers.items(), key=lambda item: item[1])
+    return [whole, *(whole | apart | {"container": name, "priority": priority} for name, priority in ordered)]
 
 
 def _table(targets: Sequence[Target]) -> str:
     """Who dies first stands first; the protected stand last."""
     ordered = sorted(targets, key=lambda t: (t.priority is None, t.priority or 0, t.pod.namespace, t.pod.name))
-    rows = [COLUMNS, *(_row(target) for target in ordered)]
+    rows = [COLUMNS, *(_row(entry) for target in ordered for entry in _entries(target))]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _row(target: Target) -> tuple[str, ...]:
-    priority = "-" if target.priority is None else str(target.priority)
-    pod = target.pod
-    return (pod.namespace, pod.name, priority, target.protect or "-", target.unit, target.rule or "-", target.source)
+def _row(entry: dict[str, Any]) -> tuple[str, ...]:
+    return tuple("-" if value is None else str(value) for value in entry.values())
+
+
+def _told(problem: PodProblem) -> str:
+    return f"Pod {problem.namespace}/{problem.name}: {problem.message}"

@@ -6,54 +6,13 @@ from typing import Any
 from pydantic import Field
 
 from oompolicy_api._model import ApiModel
+from oompolicy_api.acting import Budget, HostCgroup, Trigger, Victim
+from oompolicy_api.agents import AgentPods
+from oompolicy_api.conditions import Condition
+from oompolicy_api.rules import Rule
 from oompolicy_api.selectors import LabelSelector
 
-__all__ = [
-    "Condition",
-    "Match",
-    "NodeCounts",
-    "OOMPolicy",
-    "OOMPolicySpec",
-    "OOMPolicyStatus",
-    "PriorityFrom",
-    "Protect",
-    "ProtectCritical",
-    "Rule",
-]
-
-
-class Match(ApiModel):
-    """The pods a rule is for; an absent selector means any."""
-
-    namespace_selector: LabelSelector | None = None
-    pod_selector: LabelSelector | None = None
-
-
-class PriorityFrom(ApiModel):
-    """Takes the priority from the pod itself, clamped into [minimum, maximum]."""
-
-    source: str
-    minimum: int
-    maximum: int
-
-
-class Protect(ApiModel):
-    """Makes pods no victims: `Always`, or as long as they stay within their memory `Request`."""
-
-    up_to: str
-
-
-class Rule(ApiModel):
-    """One rule: the pods it matches, and exactly one of priority, priority_from and protect.
-
-    A rule with none of the three was written for a newer agent.
-    """
-
-    name: str
-    match: Match
-    priority: int | None = None
-    priority_from: PriorityFrom | None = None
-    protect: Protect | None = None
+__all__ = ["NodeCounts", "OOMPolicy", "OOMPolicySpec", "OOMPolicyStatus", "ProtectCritical"]
 
 
 class ProtectCritical(ApiModel):
@@ -68,9 +27,16 @@ class OOMPolicySpec(ApiModel):
     node_selector: LabelSelector | None = None
     precedence: int = 0
     mode: str = "Enforce"
+    backends: tuple[str, ...] = ()
+    """Empty: all that the agent knows."""
     default_priority: int = 0
     protect_critical: ProtectCritical = ProtectCritical(namespaces=("kube-system",))
     rules: tuple[Rule, ...] = ()
+    host_cgroups: tuple[HostCgroup, ...] = ()
+    victim: Victim = Victim()
+    trigger: Trigger = Trigger()
+    budget: Budget = Budget()
+    agent: AgentPods = AgentPods()
 
 
 class NodeCounts(ApiModel):
@@ -84,17 +50,6 @@ class NodeCounts(ApiModel):
     kernel_assist: int = 0
     userspace: int = 0
     off: int = 0
-
-
-class Condition(ApiModel):
-    """One observation, as metav1.Condition has it."""
-
-    type: str
-    status: str
-    reason: str
-    message: str
-    last_transition_time: datetime
-    observed_generation: int | None = None
 
 
 class OOMPolicyStatus(ApiModel):

@@ -40,10 +40,10 @@ async def _run(settings: Settings) -> None:
     async with connect() as cluster:
         logger.info("Started operator", extra={"agentImage": settings.agent.image})
         await kopf.operator(
-            registry=Handlers(cluster, settings.agent).registry(),
+            registry=Handlers(cluster, settings).registry(),
             settings=_kopf_settings(),
             standalone=True,  # the Deployment runs one; peering would need a CRD of its own and is no lock
-            namespaces=[settings.agent.namespace],
+            namespaces=sorted({settings.agent.namespace, settings.decisions.namespace} - {""}),
             liveness_endpoint=f"http://0.0.0.0:{settings.health_port}/healthz" if settings.health_port else None,
         )
         logger.info("Stopped operator")

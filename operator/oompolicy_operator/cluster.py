@@ -11,6 +11,7 @@ from kubernetes.aio.config import ConfigException, load_incluster_config, load_k
 from kubernetes.aio.dynamic import DynamicClient, Resource
 
 from oompolicy_api import GROUP, VERSION
+from oompolicy_api.conditions import Condition
 from oompolicy_api.policy import OOMPolicyStatus
 from oompolicy_operator.errors import ApiRefusedError, ApiUnavailableError
 from oompolicy_operator.manifests import FIELD_MANAGER, Manifest
@@ -58,24 +59,72 @@ class Cluster:
             "metadata": {"name": name, "uid": uid},
             "status": status.model_dump(mode="json", by_alias=True, exclude_none=True),
         }
-        options = {"field_manager": FIELD_MANAGER, "force_conflicts": True}
-        path = f"/apis/{GROUP}/{VERSION}/oompolicies/{name}/status"
-        content = "application/apply-patch+yaml"
-        answer = await self._request(
-            "write status", self._client.request("patch", path, body=body, content_type=content, **options)
-        )
+        answer = await self._apply_status(f"/apis/{GROUP}/{VERSION}/oompolicies/{name}/status", body)
         return int(answer["metadata"]["resourceVersion"])
+
+    async def pod(self, namespace: str, name: str) -> Mapping[str, Any] | None:
+        """The pod of this name; None if there is none."""
+        path = f"/api/v1/namespaces/{namespace}/pods/{name}"
+        try:
+            return await self._request("read pod", self._client.request("get", path))
+        except ApiRefusedError as error:
+            if error.status == _NOT_FOUND:
+                return None
+            raise
+
+    async def evict(self, namespace: str, name: str, uid: str) -> None:
+        """Evicts the pod with this uid, unless a PodDisruptionBudget forbids it, which is ApiRefusedError 429."""
+        body = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": name, "namespace": namespace},
+            "deleteOptions": {"preconditions": {"uid": uid}},
+        }
+        path = f"/api/v1/namespaces/{namespace}/pods/{name}/eviction"
+        await self._request("evict pod", self._client.request("post", path, body=body), refusals=(_TOO_MANY_REQUESTS,))
+
+    async def write_decision_status(self, namespace: str, name: str, uid: str, condition: Condition) -> None:
+        """Writes the only condition of the OOMDecision with this name and uid."""
+        body = {
+            "apiVersion": f"{GROUP}/{VERSION}",
+            "kind": "OOMDecision",
+            "metadata": {"name": name, "namespace": namespace, "uid": uid},
+            "status": {"conditions": [condition.model_dump(mode="json", by_alias=True, exclude_none=True)]},
+        }
+        await self._apply_status(f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/oomdecisions/{name}/status", body)
+
+    async def delete_decision(self, namespace: str, name: str) -> None:
+        """Deletes an OOMDecision, if it is still there."""
+        path = f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/oomdecisions/{name}"
+        try:
+            await self._request("delete decision", self._client.request("delete", path))
+        except ApiRefusedError as error:
+            if error.status != _NOT_FOUND:
+                raise
 
     async def post_event(self, name: str, uid: str, notice: Notice, *, now: datetime) -> None:
         """Posts an Event about the policy with this name and uid."""
         event = _event(name, uid, notice, now.replace(microsecond=0).isoformat())
         await self._request("post Event", self._events.create(body=event, field_manager=FIELD_MANAGER))
 
-    async def _request(self, action: str, request: Any) -> Mapping[str, Any]:  # noqa: ANN401 - the client has no types
+    async def _apply_status(self, path: str, body: Manifest) -> Mapping[str, Any]:
+        options = {"field_manager": FIELD_MANAGER, "force_conflicts": True}
+        content = "application/apply-patch+yaml"
+        request = self._client.request("patch", path, body=body, content_type=content, **options)
+        return await self._request("write status", request)
+
+    async def _request(
+        self,
+        action: str,
+        request: Any,  # noqa: ANN401 - the client has no types
+        *,
+        refusals: tuple[int, ...] = (),
+    ) -> Mapping[str, Any]:
+        """The answer; a status among `refusals` is one even where it usually asks to come back later."""
         try:
             answer = await request
         except ApiException as error:
-            raise _converted(action, error) from error
+            raise _converted(action, error, refusals) from error
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise ApiUnavailableError(action, repr(error)) from error
         found: Mapping[str, Any] = answer.to_dict()
@@ -106,9 +155,11 @@ def _resource(client: DynamicClient, group: str, version: str, kind: str, plural
     )
 
 
-def _converted(action: str, error: ApiException) -> ApiUnavailableError | ApiRefusedError:
+def _converted(action: str, error: ApiException, refusals: tuple[int, ...]) -> ApiUnavailableError | ApiRefusedError:
     status = int(error.status or 0)
     answer = error.summary() if hasattr(error, "summary") else str(error.reason)
+    if status in refusals:
+        return ApiRefusedError(action, status, answer)
     if status >= _SERVER_ERRORS or status in {0, _TOO_MANY_REQUESTS}:
         return ApiUnavailableError(action, f"{status} {answer}")
     return ApiRefusedError(action, status, answer)

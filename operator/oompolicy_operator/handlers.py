@@ -4,6 +4,7 @@ All are of kopf's level-triggered kinds, index and event. These keep no progress
 never writes annotations to an object that belongs to its user, and never adds a finalizer.
 """
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -11,12 +12,14 @@ import kopf
 
 from oompolicy_api import GROUP, VERSION
 from oompolicy_operator.acceptance import accept
+from oompolicy_operator.archive import Archive
 from oompolicy_operator.cluster import Cluster
 from oompolicy_operator.controller import Controller
+from oompolicy_operator.decisions import Kept, kept
 from oompolicy_operator.manifests import AGENT_LABEL, POLICY_LABEL
 from oompolicy_operator.memory import Memory, StoredPolicy
 from oompolicy_operator.observed import Labels, NodeReport, ReadyAgent, ready_agent, report
-from oompolicy_operator.settings import AgentSettings
+from oompolicy_operator.settings import Settings
 
 __all__ = ["Handlers"]
 
@@ -25,18 +28,21 @@ _REPORTS = (GROUP, VERSION, "oomnodes")
 _DAEMON_SETS = ("apps", "v1", "daemonsets")
 _NODES = ("", "v1", "nodes")
 _PODS = ("", "v1", "pods")
+_DECISIONS = (GROUP, VERSION, "oomdecisions")
 
 _CRD_RETRY_SECONDS = 2.0
 _NEVER_SEEN = object()
 
 
 class Handlers:
-    """The handlers, with the controller that they tell."""
+    """The handlers, with the controller and the archive that they tell."""
 
-    def __init__(self, cluster: Cluster, agent: AgentSettings) -> None:
+    def __init__(self, cluster: Cluster, settings: Settings) -> None:
         self._cluster = cluster
-        self._agent = agent
+        self._settings = settings
         self._controller: Controller | None = None
+        self._archive: Archive | None = None
+        self._sweeping: asyncio.Task[None] | None = None
 
     def registry(self) -> kopf.OperatorRegistry:
         """A registry with all handlers, each under an id of its own that outlives a change of its function's name."""
@@ -52,11 +58,13 @@ class Handlers:
         kopf.index(*_NODES, id="nodes", registry=registry)(index_node)
         kopf.index(*_REPORTS, id="reports", registry=registry)(index_report)
         kopf.index(*_PODS, id="agents", labels=agents, registry=registry)(index_agent)
+        kopf.index(*_DECISIONS, id="decisions", registry=registry)(index_decision)
         kopf.on.event(*_POLICIES, id="policy-seen", registry=registry)(self.policy_seen)
         kopf.on.event(*_DAEMON_SETS, id="daemon-set-seen", labels=made_by_us, registry=registry)(self.daemon_set_seen)
         kopf.on.event(*_NODES, id="node-seen", registry=registry)(self.node_seen)
         kopf.on.event(*_REPORTS, id="report-seen", registry=registry)(self.report_seen)
         kopf.on.event(*_PODS, id="agent-seen", labels=agents, registry=registry)(self.agent_seen)
+        kopf.on.event(*_DECISIONS, id="decision-seen", registry=registry)(self.decision_seen)
         return registry
 
     async def wait_for_crds(self, **_: object) -> None:
@@ -68,10 +76,17 @@ class Handlers:
         """Takes hold of the indexes, which kopf fills before it sends the first event."""
         indexes = ("policies", "daemon_sets", "nodes", "reports", "agents")
         memory = Memory(*(cast("Mapping[str, Any]", kwargs[name]) for name in indexes))
-        self._controller = Controller(self._cluster, memory, self._agent)
+        self._controller = Controller(self._cluster, memory, self._settings.agent)
+        kept = cast("Mapping[str, Any]", kwargs["decisions"])
+        self._archive = Archive(self._cluster, kept, self._settings.decisions)
+        self._sweeping = asyncio.create_task(self._archive.sweep_for_ever(), name="sweep decisions")
 
     async def stop(self, **_: object) -> None:
         """Ends all work."""
+        if self._sweeping:
+            self._sweeping.cancel()
+        if self._archive:
+            await self._archive.queue.close()
         await self.controller.queue.close()
 
     async def policies_waiting(self, **_: object) -> int:
@@ -119,6 +134,11 @@ class Handlers:
         if _is_new(memo, event, ready_agent(body)):
             self._node_changed(body["spec"].get("nodeName", ""))
 
+    async def decision_seen(self, *, name: str, **_: object) -> None:
+        """It may ask for an eviction."""
+        if self._archive:
+            self._archive.decision_seen(name)
+
     def _node_changed(self, node: str) -> None:
         self.controller.policies_changed(self.controller.memory.policies_for(node))
 
@@ -148,6 +168,12 @@ def index_agent(body: kopf.Body, **_: object) -> dict[str, ReadyAgent]:
     """The Ready ones, by node."""
     found = ready_agent(body)
     return {found.node: found} if found else {}
+
+
+def index_decision(body: kopf.Body, **_: object) -> dict[str, Kept]:
+    """By name."""
+    found = kept(body)
+    return {found.name: found} if found else {}
 
 
 def _labels(body: Mapping[str, Any]) -> Labels:

@@ -4,8 +4,9 @@ import hashlib
 from typing import Any
 
 from oompolicy_api import GROUP, VERSION
+from oompolicy_api.agents import AgentPods
 from oompolicy_api.policy import OOMPolicy
-from oompolicy_operator import confinement
+from oompolicy_operator import agent_choices, confinement
 from oompolicy_operator.placement import node_selector_term
 from oompolicy_operator.settings import AgentSettings
 
@@ -58,8 +59,7 @@ def daemon_set_for(policy: OOMPolicy, agent: AgentSettings) -> Manifest:
         },
         "spec": {
             "selector": {"matchLabels": {POLICY_LABEL: policy.metadata.name}},
-            # the new agent is there and waits for the lock before the old one goes
-            "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
+            "updateStrategy": agent_choices.update_strategy(policy.spec.agent),
             "template": {
                 "metadata": {
                     "labels": labels,
@@ -102,50 +102,53 @@ def _pod(policy: OOMPolicy, agent: AgentSettings) -> Manifest:
         "automountServiceAccountToken": False,
         "hostPID": True,
         "priorityClassName": "system-node-critical",
-        "tolerations": [{"operator": "Exists"}],
+        "tolerations": agent_choices.tolerations(policy.spec.agent),
         "affinity": {"nodeAffinity": affinity},
         "terminationGracePeriodSeconds": 10,
         "securityContext": confinement.POD,
-        "containers": [_guard(agent), _sync(agent)],
+        "containers": [_guard(policy.spec.agent, agent), _sync(policy.spec.agent, agent)],
         "volumes": _volumes(agent),
     } | ({"imagePullSecrets": secrets} if secrets else {})
 
 
-def _guard(agent: AgentSettings) -> Manifest:
+def _guard(chosen: AgentPods, agent: AgentSettings) -> Manifest:
     mounts = [
         {"name": "cgroup", "mountPath": "/sys/fs/cgroup"},
         {"name": "state", "mountPath": _STATE},
         {"name": "runtime", "mountPath": _RUNTIME},
     ]
-    command = ["oompolicy-guard", "run"]
-    return _container("guard", command, agent) | {
+    return _container("guard", ["oompolicy-guard", "run"], chosen, agent) | {
         "securityContext": confinement.GUARD,
         "volumeMounts": mounts,
-        "resources": agent.guard.resources,
+        "resources": agent_choices.resources(chosen.resources.guard, agent.guard),
     }
 
 
-def _sync(agent: AgentSettings) -> Manifest:
+def _sync(chosen: AgentPods, agent: AgentSettings) -> Manifest:
     mounts = [
         {"name": "inbox", "mountPath": f"{_STATE}/inbox"},
         {"name": "outbox", "mountPath": f"{_STATE}/outbox", "readOnly": True},
         {"name": "token", "mountPath": _TOKEN, "readOnly": True},
     ]
-    return _container("sync", ["oompolicy-sync"], agent) | {
+    container = _container("sync", ["oompolicy-sync"], chosen, agent)
+    if agent.decisions_namespace:
+        container["env"].append({"name": "DECISIONS_NAMESPACE", "value": agent.decisions_namespace})
+    return container | {
         "securityContext": confinement.SYNC,
         "volumeMounts": mounts,
-        "resources": agent.sync.resources,
+        "resources": agent_choices.resources(chosen.resources.sync, agent.sync),
     }
 
 
-def _container(name: str, command: list[str], agent: AgentSettings) -> Manifest:
+def _container(name: str, command: list[str], chosen: AgentPods, agent: AgentSettings) -> Manifest:
     fields = {"NODE_NAME": "spec.nodeName", "POD_UID": "metadata.uid", "POD_NAMESPACE": "metadata.namespace"}
+    env = [{"name": key, "valueFrom": {"fieldRef": {"fieldPath": path}}} for key, path in fields.items()]
     return {
         "name": name,
         "image": agent.image,
         "imagePullPolicy": agent.image_pull_policy,
         "command": command,
-        "env": [{"name": key, "valueFrom": {"fieldRef": {"fieldPath": path}}} for key, path in fields.items()],
+        "env": [*env, *agent_choices.environment(chosen)],
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
 

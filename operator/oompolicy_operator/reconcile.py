@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from oompolicy_api.policy import Condition, OOMPolicy, OOMPolicyStatus
+from oompolicy_api.conditions import Condition
+from oompolicy_api.policy import OOMPolicy, OOMPolicyStatus
 from oompolicy_operator import reasons
 from oompolicy_operator.acceptance import Rejection
 from oompolicy_operator.drift import differs

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from oompolicy_api.policy import Condition, NodeCounts, OOMPolicy, OOMPolicyStatus
+from oompolicy_api.conditions import Condition
+from oompolicy_api.policy import NodeCounts, OOMPolicy, OOMPolicyStatus
 from oompolicy_operator import reasons
 from oompolicy_operator.acceptance import Rejection
 from oompolicy_operator.standing import NodeState

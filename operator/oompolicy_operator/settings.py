@@ -7,7 +7,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
-__all__ = ["AgentSettings", "ContainerSettings", "PullSecret", "Settings", "SettingsError"]
+__all__ = ["AgentSettings", "ContainerSettings", "DecisionSettings", "PullSecret", "Settings", "SettingsError"]
 
 
 class SettingsError(Exception):
@@ -51,11 +51,27 @@ class AgentSettings(_Strict):
     state_directory: str = "/var/lib/oompolicy"
     """The folder on the host where guard and sync meet."""
 
+    decisions_namespace: str = ""
+    """Where the agents create OOMDecisions. Empty: nowhere."""
+
     guard: ContainerSettings = ContainerSettings()
     """The privileged half."""
 
     sync: ContainerSettings = ContainerSettings()
     """The half that speaks with the API server."""
+
+
+class DecisionSettings(_Strict):
+    """The records of kills."""
+
+    namespace: str = ""
+    """Where they are; the operator's own. Empty: there are none."""
+
+    keep: int = 1000
+    """So many are kept in the cluster, the newest."""
+
+    days: int = 30
+    """None is kept longer."""
 
 
 class Settings(_Strict):
@@ -68,6 +84,9 @@ class Settings(_Strict):
     """Where `/healthz` answers; kubelet's liveness probe asks there. 0: nowhere."""
 
     agent: AgentSettings
+
+    decisions: DecisionSettings = DecisionSettings()
+    """The records of kills."""
 
     @classmethod
     def load(cls, path: Path) -> "Settings":

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from oompolicy_api.policy import OOMPolicy
-from oompolicy_api.precedence import in_force
+from oompolicy_api.precedence import InForce, in_force
 from oompolicy_operator.observed import NodeReport, Observed
 from oompolicy_operator.placement import is_desired
 
@@ -27,11 +27,18 @@ class Standing(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class NodeState:
-    """One node, as the policy sees it; `backend` and `why_off` say something about programmed nodes only."""
+    """One node, as the policy sees it.
+
+    Attributes:
+        standing: what the policy is there.
+        backend, why_off: of programmed nodes only.
+        winner: the name of the policy that overrides it; empty when none does.
+    """
 
     standing: Standing
     backend: str | None = None
     why_off: str = ""
+    winner: str = ""
 
 
 def node_states(policy: OOMPolicy, observed: Observed) -> Iterator[NodeState]:
@@ -42,15 +49,21 @@ def node_states(policy: OOMPolicy, observed: Observed) -> Iterator[NodeState]:
 
 
 def _state(policy: OOMPolicy, node: str, labels: Mapping[str, str], observed: Observed) -> NodeState:
-    winner = in_force(observed.policies, labels)
-    if winner is not None and winner.metadata.uid != policy.metadata.uid:
-        return NodeState(Standing.OVERRIDDEN)
+    if winner := _winner(policy, in_force(observed.policies, labels)):
+        return NodeState(Standing.OVERRIDDEN, winner=winner.metadata.name)
     report = _trusted_report(node, observed)
     if report is None:
         return NodeState(Standing.STALE)
     if (policy.metadata.uid, policy.metadata.generation) not in report.applied:
         return NodeState(Standing.PENDING)
     return NodeState(Standing.PROGRAMMED, report.backend, report.why_off)
+
+
+def _winner(policy: OOMPolicy, found: InForce) -> OOMPolicy | None:
+    """The policy that acts in its place: of the same mode, or one that has switched the node off."""
+    if found.acting is None or policy.metadata.uid in found.uids:
+        return None
+    return found.shadow if found.shadow and policy.spec.mode == found.shadow.spec.mode else found.acting
 
 
 def _trusted_report(node: str, observed: Observed) -> NodeReport | None:

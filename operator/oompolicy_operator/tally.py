@@ -17,6 +17,9 @@ _COUNTED_BACKENDS: Final[Mapping[str, str]] = {
 }
 """Backends that the status has a count for, best first. Another one, of a newer agent, counts as programmed only."""
 
+MOST_WINNERS = 3
+"""So many of those that override a policy are named."""
+
 
 class Tally:
     """How many nodes are what.
@@ -33,6 +36,7 @@ class Tally:
         self._standings = Counter(state.standing for state in everything)
         self._backends = Counter(state.backend or "unknown" for state in programmed)
         self._why_off = sorted({state.why_off for state in programmed if state.why_off})
+        self._winners = sorted({state.winner for state in everything if state.winner})
         self.desired = len(everything)
         self.programmed = len(programmed)
         self.overridden = self._standings[Standing.OVERRIDDEN]
@@ -52,13 +56,21 @@ class Tally:
         )
 
     def __str__(self) -> str:
-        """For example "10 of 12 nodes: 4 KernelHook, 6 Userspace, 1 overridden, 1 stale"."""
+        """For example "10 of 12 nodes: 4 KernelHook, 6 Userspace, 1 overridden by strict, 1 stale"."""
         known = [name for name in _COUNTED_BACKENDS if self._backends[name]]
         others = sorted(self._backends.keys() - _COUNTED_BACKENDS.keys())
         parts = [f"{self._backends[name]} {name}{self._why(name)}" for name in (*known, *others)]
         rest = (Standing.OVERRIDDEN, Standing.PENDING, Standing.STALE)
-        parts += [f"{self._standings[each]} {each.value}" for each in rest if self._standings[each]]
+        parts += [f"{self._standings[each]} {each.value}{self._by(each)}" for each in rest if self._standings[each]]
         return f"{self.programmed} of {self.desired} nodes: {', '.join(parts)}"
+
+    def _by(self, standing: Standing) -> str:
+        """By whom, for the overridden."""
+        if standing is not Standing.OVERRIDDEN or not self._winners:
+            return ""
+        more = len(self._winners) - MOST_WINNERS
+        others = f" and {more} more" if more > 0 else ""
+        return f" by {', '.join(self._winners[:MOST_WINNERS])}{others}"
 
     def _why(self, backend: str) -> str:
         return f" ({', '.join(self._why_off)})" if backend == "Off" and self._why_off else ""

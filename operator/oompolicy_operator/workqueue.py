@@ -23,8 +23,9 @@ class WorkQueue:
     twice as long each time. Whoever adds the name meanwhile does not wait for that.
     """
 
-    def __init__(self, work: Work, *, settle_seconds: float = 0.5, parallel: int = 4) -> None:
+    def __init__(self, work: Work, *, what: str = "policy", settle_seconds: float = 0.5, parallel: int = 4) -> None:
         self._work = work
+        self._what = what
         self._settle_seconds = settle_seconds
         self._free = asyncio.Semaphore(parallel)
         self._added: dict[str, asyncio.Event] = {}
@@ -67,10 +68,10 @@ class WorkQueue:
             async with self._free:
                 await self._work(name)
         except kopf.TemporaryError as error:
-            logger.warning("Could not reconcile policy", extra={"policy": name, "err": str(error)})
+            logger.warning("Could not reconcile %s", self._what, extra={self._what: name, "err": str(error)})
             return error.delay
         except Exception:
-            logger.exception("Could not reconcile policy", extra={"policy": name})
+            logger.exception("Could not reconcile %s", self._what, extra={self._what: name})
             return float(min(_FIRST_RETRY_SECONDS * 2**failures, _LAST_RETRY_SECONDS))
         return None
 

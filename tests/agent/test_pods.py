@@ -90,7 +90,7 @@ def test_a_pods_request_is_what_the_scheduler_set_aside(spec: dict[str, Any], ex
     assert parse_pod(body(spec)).request_bytes == expected
 
 
-def test_containers_are_those_that_the_runtime_knows_without_its_scheme() -> None:
+def test_a_containers_id_is_the_runtimes_without_its_scheme() -> None:
     spec = {
         "containers": [container("main", 10), container("waiting", 5)],
         "initContainers": [container("sidecar", 4, **SIDECAR)],
@@ -102,7 +102,35 @@ def test_containers_are_those_that_the_runtime_knows_without_its_scheme() -> Non
         "ephemeralContainerStatuses": [{"name": "debug", "containerID": "containerd://c3"}],
     }
     found = parse_pod(body(spec, status)).containers
-    assert found == (Container("main", "c1", 10), Container("sidecar", "c2", 4), Container("debug", "c3", 0))
+    assert found == (
+        Container("main", "c1", 10),
+        Container("waiting", "", 5),
+        Container("sidecar", "c2", 4),
+        Container("debug", "c3", 0),
+    )
+
+
+def resized(name: str, memory: int) -> dict[str, Any]:
+    return {"name": name, "containerID": f"containerd://{name}", "resources": {"requests": {"memory": memory}}}
+
+
+def test_a_resize_counts_once_kubelet_has_granted_it() -> None:
+    spec = {"containers": [container("a", 10), container("b", 5)], "initContainers": [container("s", 4, **SIDECAR)]}
+    found = parse_pod(body(spec, {"containerStatuses": [resized("a", 7)], "initContainerStatuses": [resized("s", 2)]}))
+    assert [one.request_bytes for one in found.containers] == [7, 5, 2]
+    assert found.request_bytes == 7 + 5 + 2
+
+
+def test_a_resize_of_the_pod_as_a_whole_counts_once_it_has_been_granted() -> None:
+    spec = {"containers": [container("a", 10)], "resources": {"requests": {"memory": 100}}}
+    assert parse_pod(body(spec, {"resources": {"requests": {"memory": 60}}})).request_bytes == 60
+
+
+def test_what_the_pod_wants_itself_is_taken_as_it_stands() -> None:
+    given = body()
+    assert parse_pod(given).wanted_priority is None
+    given["metadata"]["annotations"] = {"oompolicy.dev/priority": " 5"}
+    assert parse_pod(given).wanted_priority == " 5"
 
 
 def test_a_static_pod_is_called_by_the_hash_of_its_manifest() -> None:
@@ -119,9 +147,14 @@ def test_a_tenant_cannot_call_its_pod_by_another_ones_cgroup() -> None:
     assert (found.uid, found.static) == ("u-1", False)
 
 
-@pytest.mark.parametrize(("qos", "expected"), [("Guaranteed", True), ("Burstable", False), (None, False)])
-def test_guaranteed_is_what_the_api_server_says(qos: str | None, *, expected: bool) -> None:
-    assert parse_pod(body(status={"qosClass": qos})).guaranteed is expected
+@pytest.mark.parametrize(("said", "expected"), [("Guaranteed", "Guaranteed"), ("BestEffort", "BestEffort"), (None, "")])
+def test_the_qos_class_is_what_the_api_server_says(said: str | None, expected: str) -> None:
+    assert parse_pod(body(status={"qosClass": said})).qos_class == expected
+
+
+@pytest.mark.parametrize(("said", "expected"), [("Never", "Never"), (None, "Always")])
+def test_a_pod_restarts_always_unless_it_says_otherwise(said: str | None, expected: str) -> None:
+    assert parse_pod(body({"restartPolicy": said})).restart_policy == expected
 
 
 @pytest.mark.parametrize(("deleted", "expected"), [("2026-11-25T13:00:00Z", True), (None, False)])

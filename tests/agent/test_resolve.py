@@ -26,7 +26,8 @@ def pod(**parts: Any) -> dict[str, Any]:  # noqa: ANN401 - any part of a pod
     """A pod `p` in namespace `shop`; what is not of the metadata or the status goes to its spec."""
     metadata = {"namespace": "shop", "name": "p", "uid": "u-1"}
     metadata |= {key: parts.pop(key) for key in ("namespace", "labels", "annotations") if key in parts}
-    return {"metadata": metadata, "status": {"phase": parts.pop("phase", "Running")}, "spec": parts}
+    status = {"phase": parts.pop("phase", "Running"), "qosClass": parts.pop("qos", None)}
+    return {"metadata": metadata, "status": status, "spec": parts}
 
 
 def resolution(of: OOMPolicy, body: dict[str, Any], namespaces: dict[str, dict[str, str]] | None = None) -> Resolution:
@@ -122,6 +123,88 @@ def test_the_pods_own_priority_is_clamped(spec_priority: dict[str, Any], expecte
     assert verdict(target(policy(rule), pod(**spec_priority))) == (expected, None, "rule-0", "Rule")
 
 
+@pytest.mark.parametrize(
+    ("match", "body", "expected"),
+    [
+        pytest.param({"priorityClassNames": ["gold"]}, pod(priorityClassName="gold"), True, id="its-class"),
+        pytest.param({"priorityClassNames": ["gold"]}, pod(priorityClassName="iron"), False, id="another-class"),
+        pytest.param({"priorityClassNames": ["gold"]}, pod(), False, id="no-class"),
+        pytest.param({"qosClasses": ["Burstable", "BestEffort"]}, pod(qos="BestEffort"), True, id="its-qos-class"),
+        pytest.param({"qosClasses": ["Guaranteed"]}, pod(qos="BestEffort"), False, id="another-qos-class"),
+        pytest.param(
+            {"qosClasses": ["Guaranteed"], "priorityClassNames": ["a"]},
+            pod(qos="Guaranteed"),
+            False,
+            id="all-must-hold",
+        ),
+    ],
+)
+def test_a_rule_may_ask_for_classes(match: dict[str, Any], body: dict[str, Any], *, expected: bool) -> None:
+    assert (target(policy({"match": match, "priority": 9}), body).rule is not None) is expected
+
+
+OVERRIDE = {"priority": 5, "override": {"minimum": -10, "maximum": 10}}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        pytest.param("7", (7, "Override"), id="within"),
+        pytest.param("+7", (7, "Override"), id="with-a-sign"),
+        pytest.param("-99", (-10, "Override"), id="below"),
+        pytest.param("2000000000", (10, "Override"), id="above"),
+        pytest.param(None, (5, "Rule"), id="nothing"),
+    ],
+)
+def test_a_pod_may_say_its_priority_itself_within_bounds(wanted: str | None, expected: tuple[int, str]) -> None:
+    annotations = {} if wanted is None else {"oompolicy.dev/priority": wanted}
+    found = target(policy(OVERRIDE), pod(annotations=annotations))
+    assert (found.priority, found.source) == expected
+
+
+def test_a_pod_whose_rule_does_not_let_it_says_nothing() -> None:
+    body = pod(annotations={"oompolicy.dev/priority": "9"})
+    assert verdict(target(policy({"priority": 5}), body)) == (5, None, "rule-0", "Rule")
+
+
+@pytest.mark.parametrize("wanted", ["high", "", "1.5", "0x10", "99999999999", "٣", "1\n"])
+def test_what_is_no_number_is_ignored_and_told_to_its_tenant(wanted: str) -> None:
+    found = resolution(policy(OVERRIDE), pod(annotations={"oompolicy.dev/priority": wanted}))
+    assert (found.targets[0].priority, found.targets[0].source, found.problems) == (5, "Rule", ())
+    (problem,) = found.pod_problems
+    assert "expected a whole number from -10 to 10" in problem.message
+
+
+def test_containers_have_an_order_of_their_own() -> None:
+    rule = {"priority": 5, "containers": [{"name": "exporter", "priority": 1}, {"name": "elsewhere", "priority": 2}]}
+    found = target(policy(rule), pod(containers=[{"name": "db"}], initContainers=[{"name": "exporter"}]))
+    assert (found.priority, found.containers) == (5, {"exporter": 1})
+
+
+@pytest.mark.parametrize(
+    ("rule", "general", "expected"),
+    [
+        pytest.param({}, {}, ("Container", 0, "Restart"), id="nobody-says-anything"),
+        pytest.param(
+            {}, {"unit": "Pod", "graceMilliseconds": 9, "then": "Evict"}, ("Pod", 9, "Evict"), id="in-general"
+        ),
+        pytest.param(
+            {"victim": {"unit": "Process", "graceMilliseconds": 0}},
+            {"unit": "Pod", "graceMilliseconds": 9, "then": "Evict"},
+            ("Process", 0, "Evict"),
+            id="the-rule-comes-first",
+        ),
+    ],
+)
+def test_how_a_pod_is_killed(rule: dict[str, Any], general: dict[str, Any], expected: tuple[str, int, str]) -> None:
+    found = target(policy({"priority": 1, **rule}, victim=general), pod())
+    assert (found.unit, found.grace_milliseconds, found.then) == expected
+
+
+def test_how_a_pod_without_a_rule_is_killed() -> None:
+    assert target(policy(victim={"unit": "Pod"}), pod()).unit == "Pod"
+
+
 CRITICAL = (None, "Always", None, "Critical")
 BY_RULE = (1, None, "rule-0", "Rule")
 
@@ -181,6 +264,16 @@ def test_a_namespace_that_is_not_listed_has_the_label_with_its_name() -> None:
         ),
         pytest.param(
             {"protect": {"upTo": "Limit"}}, "protect.upTo: expected Always or Request, found 'Limit'", id="up-to"
+        ),
+        pytest.param(
+            {"priority": 1, "victim": {"unit": "Thread"}},
+            "victim.unit: expected Container or Pod or Process, found 'Thread'",
+            id="unit",
+        ),
+        pytest.param(
+            {"match": {"qosClasses": ["Elastic"]}, "priority": 1},
+            "match.qosClasses: expected Guaranteed or Burstable or BestEffort, found 'Elastic'",
+            id="qos-class",
         ),
         pytest.param(
             {"match": {"podSelector": {"matchExpressions": [{"key": "a", "operator": "Gt"}]}}, "priority": 1},

@@ -68,13 +68,28 @@ def test_prints_the_target_of_every_pod_as_json(files: list[str], capsys: pytest
     }
 
 
+def test_a_container_with_a_priority_of_its_own_has_an_entry(
+    files: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    containers = "    containers: [{name: exporter, priority: 1}]\n"
+    policy, pods = Path(files[5]), Path(files[1])
+    policy.write_text(policy.read_text().replace("    priority: 10\n", f"    priority: 10\n{containers}"))
+    pods.write_text(pods.read_text().replace("app: batch}}}", "app: batch}}, spec: {containers: [{name: exporter}]}}"))
+    assert main(["resolve", *files, "--output", "json"]) == 0
+    found = [one for one in json.loads(capsys.readouterr().out)["targets"] if one["pod"] == "b-1"]
+    assert found == [
+        entry("shop", "b-1", priority=10, rule="batch"),
+        entry("shop", "b-1", container="exporter", priority=1, rule="batch"),
+    ]
+
+
 def test_prints_a_table_with_the_first_to_die_on_top(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["resolve", *files]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "NAMESPACE   POD   PRIORITY   PROTECT   UNIT        RULE        SOURCE",
-        "shop        web   7          -         Container   -           Default",
-        "shop        b-1   10         -         Container   batch       Rule",
-        "shop-data   db    -          Always    Container   databases   Rule",
+        "NAMESPACE   POD   CONTAINER   PRIORITY   PROTECT   UNIT        RULE        SOURCE",
+        "shop        web   -           7          -         Container   -           Default",
+        "shop        b-1   -           10         -         Container   batch       Rule",
+        "shop-data   db    -           -          Always    Container   databases   Rule",
     ]
 
 
@@ -91,7 +106,7 @@ def test_says_what_it_protects_because_it_does_not_understand_it(
     assert main(["resolve", *files, "-o", "json"]) == 0
     output = capsys.readouterr()
     assert entry("shop", "b-1", protect="Always", rule="batch") in json.loads(output.out)["targets"]
-    assert output.err.startswith("Policy mixed, rule batch: expected exactly one of priority, priorityFrom and protect")
+    assert output.err.startswith("Policy mixed, rule batch: expected exactly one of priority, priorityFrom, protect")
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from oompolicy_api._model import ApiModel
+from oompolicy_api.decision import OOMDecisionSpec, OOMDecisionStatus
 from oompolicy_api.node import OOMNodeStatus
 from oompolicy_api.policy import OOMPolicySpec, OOMPolicyStatus
 
@@ -16,6 +17,9 @@ Schema = dict[str, Any]
 CRDS = Path(__file__).parents[2] / "crds"
 OPEN_BY_NATURE = {"metadata"}
 SET_BY_EVERYBODY = {"apiVersion", "kind"}
+
+
+every_kind = pytest.mark.parametrize("plural", ["oompolicies", "oomnodes", "oomdecisions"])
 
 
 def schema_of(plural: str) -> Schema:
@@ -53,6 +57,8 @@ def model_paths(model: type[ApiModel], path: str) -> Iterator[str]:
         pytest.param("oompolicies", "spec", OOMPolicySpec, id="policy-spec"),
         pytest.param("oompolicies", "status", OOMPolicyStatus, id="policy-status"),
         pytest.param("oomnodes", "status", OOMNodeStatus, id="node-status"),
+        pytest.param("oomdecisions", "spec", OOMDecisionSpec, id="decision-spec"),
+        pytest.param("oomdecisions", "status", OOMDecisionStatus, id="decision-status"),
     ],
 )
 def test_python_type_has_exactly_the_fields_of_the_schema(plural: str, part: str, model: type[ApiModel]) -> None:
@@ -60,12 +66,12 @@ def test_python_type_has_exactly_the_fields_of_the_schema(plural: str, part: str
     assert sorted(model_paths(model, "")) == sorted(path for path, _ in fields_of(schema))
 
 
-@pytest.mark.parametrize("plural", ["oompolicies", "oomnodes"])
+@every_kind
 def test_every_field_is_described(plural: str) -> None:
     assert [path for path, field in fields_of(schema_of(plural)) if not field.get("description")] == []
 
 
-@pytest.mark.parametrize("plural", ["oompolicies", "oomnodes"])
+@every_kind
 def test_every_optional_field_says_what_its_absence_means(plural: str) -> None:
     silent = [path for path, field in optional_fields(schema_of(plural)) if "bsent" not in field["description"]]
     assert silent == []
@@ -80,16 +86,23 @@ def optional_fields(schema: Schema, path: str = "") -> Iterator[tuple[str, Schem
         yield from optional_fields(field.get("items", field), f"{path}.{name}")
 
 
-@pytest.mark.parametrize("plural", ["oompolicies", "oomnodes"])
+@every_kind
 def test_every_string_list_and_number_is_bounded(plural: str) -> None:
     bounds = {
+        "object": set[str](),
+        "boolean": set[str](),
         "string": {"maxLength"},
         "array": {"maxItems", "x-kubernetes-list-type"},
         "integer": {"minimum", "maximum"},
     }
     schema = schema_of(plural)
-    unbounded = [path for path, field in fields_of(schema) if bounds.get(field["type"], set()) - field.keys()]
+    unbounded = [path for path, field in fields_of(schema) if bounds[type_of(field)] - field.keys()]
     unbounded += [
         path for path, field in fields_of(schema) if "additionalProperties" in field and "maxProperties" not in field
     ]
     assert unbounded == []
+
+
+def type_of(field: Schema) -> str:
+    """What may be a number or a string has the bounds of a string."""
+    return "string" if field.get("x-kubernetes-int-or-string") else str(field["type"])

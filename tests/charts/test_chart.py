@@ -149,9 +149,15 @@ def watched(group: str, *resources: str) -> set[tuple[str, str, str]]:
 def test_operator_may_do_what_it_does_and_no_more() -> None:
     own = "oompolicy.dev"
     cluster = watched(own, "oompolicies", "oomnodes") | watched("", "nodes") | {(own, "oompolicies/status", "patch")}
-    assert rules("ClusterRole", "oompolicy-operator") == cluster
-    daemon_sets = watched("apps", "daemonsets") | {("apps", "daemonsets", verb) for verb in ("create", "patch")}
-    assert rules("Role", "oompolicy-operator") == daemon_sets | watched("", "pods")
+    assert rules("ClusterRole", "oompolicy-operator") == cluster | {
+        ("", "pods", "get"),
+        ("", "pods/eviction", "create"),
+    }
+    in_both = watched("apps", "daemonsets") | watched("", "pods") | watched(own, "oomdecisions")
+    makes = {("apps", "daemonsets", verb) for verb in ("create", "patch")}
+    assert rules("Role", "oompolicy-operator") == in_both | makes
+    keeps = {(own, "oomdecisions", "delete"), (own, "oomdecisions/status", "patch")}
+    assert rules("Role", "oompolicy-operator-decisions") == in_both | keeps
     assert rules("Role", "oompolicy-operator-events") == {("", "events", "create")}
 
 
@@ -161,6 +167,7 @@ def test_agent_may_do_what_it_does_and_no_more() -> None:
     reads = watched("", "pods", "namespaces", "nodes") | watched(own, "oompolicies")
     reads |= {(own, "oomnodes", "get"), (own, "oomnodes/status", "get"), ("", "nodes/configz", "get")}
     assert rules("ClusterRole", "oompolicy-agent") == reads | writes | {("", "events", v) for v in ("create", "patch")}
+    assert rules("Role", "oompolicy-agent-decisions") == {(own, "oomdecisions", "create")}
 
 
 def test_agents_live_in_a_namespace_of_their_own_that_admits_them() -> None:

@@ -31,8 +31,12 @@ FULL: Spec = {
             "match": {
                 "namespaceSelector": {"matchLabels": {"tier": "data"}},
                 "podSelector": {"matchExpressions": [{"key": "app", "operator": "Exists"}]},
+                "priorityClassNames": ["gold"],
+                "qosClasses": ["Guaranteed", "Burstable"],
             },
             "priority": 900,
+            "containers": [{"name": "exporter", "priority": 10}],
+            "victim": {"unit": "Pod", "graceMilliseconds": 2000, "then": "Evict"},
         },
         {
             "name": "ledger",
@@ -43,8 +47,25 @@ FULL: Spec = {
             "name": "tenants",
             "match": {},
             "priorityFrom": {"source": "PodPriority", "minimum": -100, "maximum": 800},
+            "override": {"minimum": -100, "maximum": 100},
         },
     ],
+    "backends": ["KernelHook", "Userspace"],
+    "hostCgroups": [{"path": "/system.slice/backup.service", "priority": -50}],
+    "victim": {"unit": "Container", "tieBreak": "MostOverRequest", "graceMilliseconds": 0, "then": "Restart"},
+    "trigger": {
+        "memoryAvailable": "200Mi",
+        "pressureFullMilliseconds": 100,
+        "windowMilliseconds": 1000,
+        "swapFreePercent": 10,
+    },
+    "budget": {"cooldownSeconds": 5, "maximumKills": 10, "windowSeconds": 300},
+    "agent": {
+        "resources": {"guard": {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"cpu": 1}}},
+        "tolerations": [{"operator": "Exists"}],
+        "updateStrategy": {"type": "RollingUpdate", "maxSurge": "10%"},
+        "logLevel": "Warning",
+    },
 }
 
 
@@ -61,6 +82,21 @@ def requirement(**fields: Any) -> Spec:  # noqa: ANN401 - a bad requirement may 
     return {"nodeSelector": {"matchExpressions": [{"key": "pool"} | fields]}}
 
 
+def trigger(**fields: Any) -> Spec:  # noqa: ANN401 - a bad trigger may hold anything
+    return {"trigger": fields}
+
+
+def host(path: str) -> Spec:
+    return {"hostCgroups": [{"path": path, "priority": 1}]}
+
+
+def agent(**fields: Any) -> Spec:  # noqa: ANN401 - bad pods may hold anything
+    return {"agent": fields}
+
+
+THRESHOLD = r"spec\.trigger\.memoryAvailable: .*must be a quantity from 1Mi to 1Ti, or a percentage from 1% to 50%"
+SURGE = r"spec\.agent\.updateStrategy\.maxSurge: .*must be a number from 1 to 99999, or a percentage"
+HOST = r"spec\.hostCgroups\[0\]\.path: .*"
 BY_LABEL: Spec = {"namespaceSelector": {"matchLabels": {"a": "b"}}}
 CLAMPED: Spec = {"source": "PodPriority", "minimum": 0, "maximum": 1}
 
@@ -134,6 +170,143 @@ REFUSED = [
         r"spec\.rules: Too many",
         id="too-many-rules",
     ),
+    pytest.param(
+        rule(match={"priorityClassNames": []}, priority=1), r"priorityClassNames: .*at least 1", id="no-class"
+    ),
+    pytest.param(
+        rule(match={"priorityClassNames": ["Gold"]}, priority=1),
+        r"priorityClassNames\[0\]: Invalid",
+        id="bad-class-name",
+    ),
+    pytest.param(rule(match={"qosClasses": []}, priority=1), r"qosClasses: .*at least 1", id="no-qos-class"),
+    pytest.param(
+        rule(match={"qosClasses": ["Elastic"]}, priority=1),
+        r"qosClasses\[0\]: Unsupported value.*Guaranteed.*Burstable.*BestEffort",
+        id="unknown-qos-class",
+    ),
+    pytest.param(
+        rule(match={"qosClasses": ["Burstable", "Burstable"]}, priority=1),
+        r"qosClasses\[1\]: Duplicate",
+        id="qos-twice",
+    ),
+    pytest.param(
+        rule(priority=1, override={"minimum": 2, "maximum": 1}),
+        r"spec\.rules\[0\]\.override\.minimum: .*must not be greater than `maximum`",
+        id="override-minimum-above-maximum",
+    ),
+    pytest.param(
+        rule(priority=1, override={"minimum": 2}), r"override\.maximum: Required", id="override-without-bounds"
+    ),
+    pytest.param(
+        rule(match=BY_LABEL, protect={"upTo": "Always"}, override={"minimum": 0, "maximum": 1}),
+        r"spec\.rules\[0\]\.override: .*may not be set when `protect` is set",
+        id="override-of-protection",
+    ),
+    pytest.param(
+        rule(priority=1, containers=[{"name": "a", "priority": 1}, {"name": "a", "priority": 2}]),
+        r"spec\.rules\[0\]\.containers\[1\]: Duplicate",
+        id="one-container-twice",
+    ),
+    pytest.param(
+        rule(priority=1, containers=[{"name": "a"}]), r"containers\[0\]\.priority: Required", id="container-how"
+    ),
+    pytest.param(
+        rule(priority=1, containers=[{"name": "A b", "priority": 1}]),
+        r"containers\[0\]\.name: Invalid",
+        id="container-who",
+    ),
+    pytest.param(rule(priority=1, victim={}), r"spec\.rules\[0\]\.victim: .*at least 1", id="victim-says-nothing"),
+    pytest.param(
+        rule(priority=1, victim={"tieBreak": "Newest"}), r'unknown field ".*victim\.tieBreak"', id="tie-break-in-a-rule"
+    ),
+    pytest.param(
+        rule(priority=1, victim={"unit": "Thread"}),
+        r"victim\.unit: Unsupported value.*Container.*Pod.*Process",
+        id="unit-in-a-rule",
+    ),
+    pytest.param({"victim": {"unit": "Node"}}, r"spec\.victim\.unit: Unsupported value", id="unknown-unit"),
+    pytest.param(
+        {"victim": {"tieBreak": "Oldest"}}, r"spec\.victim\.tieBreak: Unsupported.*Newest", id="unknown-tie-break"
+    ),
+    pytest.param({"victim": {"then": "Delete"}}, r"spec\.victim\.then: Unsupported.*Restart.*Evict", id="unknown-then"),
+    pytest.param(
+        {"victim": {"graceMilliseconds": -1}}, r"graceMilliseconds: .*greater than or equal to 0", id="no-grace"
+    ),
+    pytest.param(
+        {"victim": {"graceMilliseconds": 120001}}, r"graceMilliseconds: .*less than or equal", id="long-grace"
+    ),
+    pytest.param({"backends": []}, r"spec\.backends: .*at least 1", id="no-backend"),
+    pytest.param({"backends": ["Magic"]}, r"spec\.backends\[0\]: Unsupported.*KernelHook", id="unknown-backend"),
+    pytest.param(
+        {"backends": ["Userspace", "Userspace"]},
+        r"spec\.backends: .*must not contain a backend twice",
+        id="backend-twice",
+    ),
+    pytest.param(trigger(memoryAvailable="much"), THRESHOLD, id="threshold-is-a-word"),
+    pytest.param(trigger(memoryAvailable="1Ki"), THRESHOLD, id="threshold-too-small"),
+    pytest.param(trigger(memoryAvailable="2Ti"), THRESHOLD, id="threshold-too-large"),
+    pytest.param(trigger(memoryAvailable="51%"), THRESHOLD, id="threshold-of-more-than-half"),
+    pytest.param(trigger(memoryAvailable="0%"), THRESHOLD, id="threshold-of-nothing"),
+    pytest.param(trigger(memoryAvailable="-200Mi"), THRESHOLD, id="threshold-below-zero"),
+    pytest.param(trigger(memoryAvailable=209715200), r"memoryAvailable: .*string", id="threshold-without-quotes"),
+    pytest.param(
+        trigger(pressureFullMilliseconds=1000),
+        r"spec\.trigger\.pressureFullMilliseconds: .*must be less than `windowMilliseconds`",
+        id="stall-as-long-as-the-window-that-is-absent",
+    ),
+    pytest.param(
+        trigger(pressureFullMilliseconds=700, windowMilliseconds=600), r"must be less than", id="stall-above-the-window"
+    ),
+    pytest.param(trigger(windowMilliseconds=499), r"windowMilliseconds: .*500", id="window-too-short-for-the-kernel"),
+    pytest.param(
+        trigger(windowMilliseconds=10001), r"windowMilliseconds: .*10000", id="window-too-long-for-the-kernel"
+    ),
+    pytest.param(trigger(swapFreePercent=101), r"swapFreePercent: .*100", id="more-than-all-swap"),
+    pytest.param({"budget": {"maximumKills": 0}}, r"budget\.maximumKills: .*1", id="no-kills"),
+    pytest.param({"budget": {"cooldownSeconds": 3601}}, r"budget\.cooldownSeconds: .*3600", id="cooldown-of-an-hour"),
+    pytest.param({"budget": {"windowSeconds": 0}}, r"budget\.windowSeconds: .*1", id="no-window"),
+    pytest.param(host("/"), HOST, id="host-root"),
+    pytest.param(host("backup.service"), HOST + "Invalid", id="host-path-without-a-slash"),
+    pytest.param(host("/a/"), HOST + "Invalid", id="host-path-with-a-slash-behind"),
+    pytest.param(host("/a//b"), HOST + "Invalid", id="host-path-with-two-slashes"),
+    pytest.param(host("/a/../b"), HOST + "must not contain `.` or `..`", id="host-path-climbs"),
+    pytest.param(host("/a/."), HOST + "must not contain `.` or `..`", id="host-path-stays"),
+    pytest.param(host("/system.slice"), HOST + "must be a leaf or a service", id="host-system"),
+    pytest.param(host("/kubepods.slice/x"), HOST + "must be outside the pods' cgroups", id="host-pods-systemd"),
+    pytest.param(host("/kubepods"), HOST + "must be outside the pods' cgroups", id="host-pods-cgroupfs"),
+    pytest.param(host("/system.slice/kubelet.service"), HOST + "must not be kubelet's", id="host-kubelet"),
+    pytest.param(host("/system.slice/containerd.service/a"), HOST + "must not be kubelet's", id="host-runtime"),
+    pytest.param(host("/" + "a" * 512), HOST + "Too long", id="host-path-too-long"),
+    pytest.param(
+        {"hostCgroups": [{"path": "/a/b", "priority": 1}] * 2}, r"hostCgroups\[1\]: Duplicate", id="one-host-path-twice"
+    ),
+    pytest.param(
+        {"hostCgroups": [{"path": "/a/b"}]}, r"hostCgroups\[0\]\.priority: Required", id="host-without-priority"
+    ),
+    pytest.param(agent(updateStrategy={"maxSurge": 0}), SURGE, id="surge-of-nothing"),
+    pytest.param(agent(updateStrategy={"maxSurge": "101%"}), SURGE, id="surge-of-more-than-all"),
+    pytest.param(
+        agent(updateStrategy={"maxUnavailable": 1}), r'unknown field ".*maxUnavailable"', id="a-gap-in-updates"
+    ),
+    pytest.param(agent(updateStrategy={"type": "Recreate"}), r"updateStrategy\.type: Unsupported", id="update-how"),
+    pytest.param(agent(image="evil"), r'unknown field "spec\.agent\.image"', id="image-is-the-charts"),
+    pytest.param(agent(logLevel="Loud"), r"spec\.agent\.logLevel: Unsupported", id="unknown-log-level"),
+    pytest.param(
+        agent(resources={"guard": {"limits": {"memory": "lots"}}}), r"limits: .*must be quantities", id="no-quantity"
+    ),
+    pytest.param(
+        agent(resources={"sync": {"requests": {"gpu": "1"}}}),
+        r"requests: .*no other keys than cpu",
+        id="other-resources",
+    ),
+    pytest.param(
+        agent(tolerations=[{"operator": "Perhaps"}]), r"tolerations\[0\]\.operator: Unsupported", id="toleration"
+    ),
+    pytest.param(requirement(operator="In", values=["v"] * 1000), r"values: Too many", id="a-thousand-values"),
+    pytest.param({"nodeSelector": {"matchLabels": {"pool": "größe"}}}, r"matchLabels\.pool", id="unicode-in-a-label"),
+    pytest.param(
+        {"nodeSelector": {"matchLabels": {f"k{i}": "v" for i in range(65)}}}, r"matchLabels: Too many", id="many-labels"
+    ),
     pytest.param({"dryRun": True}, r'unknown field "spec\.dryRun"', id="unknown-field"),
     pytest.param(rule(priority=1, weight=3), r'unknown field "spec\.rules\[0\]\.weight"', id="unknown-field-in-a-rule"),
 ]
@@ -177,6 +350,13 @@ def widest() -> Spec:
         pytest.param(policy(widest()), id="widest"),
         pytest.param(policy(rule(priority=-(2**31))), id="lowest-priority"),
         pytest.param(policy({"protectCritical": {"namespaces": []}}), id="critical-pods-exposed"),
+        pytest.param(policy(trigger(memoryAvailable="5%")), id="share-of-memory"),
+        pytest.param(policy(trigger(memoryAvailable="1.5Gi")), id="fraction-of-a-quantity"),
+        pytest.param(policy(trigger(pressureFullMilliseconds=1500, windowMilliseconds=2000)), id="longer-window"),
+        pytest.param(policy(host("/custom.slice/a.b..c/d")), id="dots-in-a-name"),
+        pytest.param(policy(agent(updateStrategy={"maxSurge": 5})), id="surge-is-a-number"),
+        pytest.param(policy(agent(tolerations=[])), id="tolerates-nothing"),
+        pytest.param(policy(rule(priority=1, override={"minimum": 5, "maximum": 5})), id="bounds-that-meet"),
     ],
 )
 def test_good_policy_is_accepted(control_plane: ControlPlane, text: str) -> None:

@@ -22,7 +22,7 @@ PATIENCE_SECONDS = 90.0
 
 @pytest.fixture(scope="module")
 def operator(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
-    helm(control_plane, "install", "--set=crds.install=false")  # the CRDs are there already
+    helm(control_plane, "upgrade", "--install", "--set=crds.install=false")  # the CRDs are there already
     running = Operator(control_plane, tmp_path_factory.mktemp("operator"))
     running.start()
     yield running

@@ -171,6 +171,9 @@ def test_pods_become_targets(agent: Agent, apply_policy: Callable[..., str], run
         "requestBytes": 1048576,
         "guaranteed": False,
         "terminating": False,
+        "graceMilliseconds": 0,
+        "restartPolicy": "Always",
+        "then": "Restart",
         "containers": [{"name": "main", "id": "id-batch", "priority": None, "requestBytes": 1048576}],
     }
     assert (agent.target("web")["priority"], agent.target("web")["source"]) == (500, "Default")

@@ -73,6 +73,63 @@ def containers() -> dict[str, dict[str, Any]]:
     return {each["name"]: each for each in daemon_set_for(policy(), AGENT)["spec"]["template"]["spec"]["containers"]}
 
 
+def template(**agent: Any) -> dict[str, Any]:  # noqa: ANN401 - any field of spec.agent
+    found: dict[str, Any] = daemon_set_for(policy(agent=agent), AGENT)["spec"]
+    return found
+
+
+def test_a_policy_chooses_resources_amount_by_amount() -> None:
+    spec = template(resources={"guard": {"limits": {"memory": "200Mi", "cpu": 1}}})["template"]["spec"]
+    guard, sync = spec["containers"]
+    assert guard["resources"] == {
+        "requests": {"cpu": "10m", "memory": "96Mi"},
+        "limits": {"memory": "200Mi", "cpu": 1},
+    }
+    assert sync["resources"] == AGENT.sync.resources
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        pytest.param(None, [{"operator": "Exists"}], id="absent-tolerates-everything"),
+        pytest.param([], [], id="empty-tolerates-nothing"),
+        pytest.param(
+            [{"key": "a", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 5}],
+            [{"key": "a", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 5}],
+            id="as-in-a-pod",
+        ),
+    ],
+)
+def test_a_policy_chooses_tolerations(chosen: Any, expected: list[dict[str, Any]]) -> None:  # noqa: ANN401 - a list or none
+    agent = {} if chosen is None else {"tolerations": chosen}
+    assert template(**agent)["template"]["spec"]["tolerations"] == expected
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        pytest.param({}, {"maxSurge": 1, "maxUnavailable": 0}, id="absent"),
+        pytest.param({"maxSurge": "10%"}, {"maxSurge": "10%", "maxUnavailable": 0}, id="share"),
+        pytest.param({"maxSurge": 5}, {"maxSurge": 5, "maxUnavailable": 0}, id="number"),
+        pytest.param({"maxSurge": "5"}, {"maxSurge": 5, "maxUnavailable": 0}, id="number-in-quotes"),
+        pytest.param({"type": "OnDelete", "maxSurge": 5}, None, id="on-delete"),
+    ],
+)
+def test_an_update_leaves_no_node_without_an_agent(chosen: dict[str, Any], expected: dict[str, Any] | None) -> None:
+    found = template(updateStrategy=chosen)["updateStrategy"]
+    assert found == ({"type": "RollingUpdate", "rollingUpdate": expected} if expected else {"type": "OnDelete"})
+
+
+def test_both_containers_log_as_the_policy_says() -> None:
+    for container in template(logLevel="Warning")["template"]["spec"]["containers"]:
+        assert {"name": "OOMPOLICY_LOG_LEVEL", "value": "Warning"} in container["env"]
+
+
+def test_rules_and_mode_leave_the_pods_as_they_are() -> None:
+    changed = policy(mode="Off", rules=[{"name": "a", "match": {}, "priority": 1}], trigger={"memoryAvailable": "5%"})
+    assert daemon_set_for(changed, AGENT)["spec"] == daemon_set_for(policy(), AGENT)["spec"]
+
+
 def test_guard_has_no_token_and_sync_no_way_to_the_host() -> None:
     mounts = {name: {mount["name"] for mount in each["volumeMounts"]} for name, each in containers().items()}
     assert mounts == {"guard": {"cgroup", "runtime", "state"}, "sync": {"inbox", "outbox", "token"}}

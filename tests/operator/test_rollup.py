@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from oompolicy_api.policy import Condition, OOMPolicy, OOMPolicyStatus
+from oompolicy_api.conditions import Condition
+from oompolicy_api.policy import OOMPolicy, OOMPolicyStatus
 from oompolicy_operator.acceptance import Rejection
 from oompolicy_operator.rollup import rejected, rollup
 from oompolicy_operator.standing import NodeState, Standing
@@ -18,7 +19,8 @@ ASSIST = NodeState(Standing.PROGRAMMED, "KernelAssist")
 NEWER = NodeState(Standing.PROGRAMMED, "Firmware")
 OFF = NodeState(Standing.PROGRAMMED, "Off", "CgroupV1")
 NO_PSI = NodeState(Standing.PROGRAMMED, "Off", "NoPSI")
-STALE, PENDING, OVERRIDDEN = (NodeState(each) for each in (Standing.STALE, Standing.PENDING, Standing.OVERRIDDEN))
+STALE, PENDING = (NodeState(each) for each in (Standing.STALE, Standing.PENDING))
+OVERRIDDEN = NodeState(Standing.OVERRIDDEN, winner="strict")
 
 
 def policy(mode: str = "Enforce", generation: int = 3, status: Any = None) -> OOMPolicy:  # noqa: ANN401 - a status
@@ -45,10 +47,12 @@ def condition(status: OOMPolicyStatus, kind: str) -> Condition:
             [USERSPACE, OVERRIDDEN],
             "True Programmed",
             "True Ready",
-            "1 of 2 nodes: 1 Userspace, 1 overridden",
+            "1 of 2 nodes: 1 Userspace, 1 overridden by strict",
             id="partly-overridden",
         ),
-        pytest.param([OVERRIDDEN], "False Overridden", "True Ready", "0 of 1 nodes: 1 overridden", id="overridden"),
+        pytest.param(
+            [OVERRIDDEN], "False Overridden", "True Ready", "0 of 1 nodes: 1 overridden by strict", id="overridden"
+        ),
         pytest.param(
             [USERSPACE, STALE],
             "False PartiallyProgrammed",

@@ -22,7 +22,8 @@ def report(policy: str = "mine", generation: int = 3, pod: str | None = "pod-1",
 
 
 PROGRAMMED = NodeState(Standing.PROGRAMMED, "Userspace")
-STALE, PENDING, OVERRIDDEN = (NodeState(each) for each in (Standing.STALE, Standing.PENDING, Standing.OVERRIDDEN))
+STALE, PENDING = (NodeState(each) for each in (Standing.STALE, Standing.PENDING))
+OVERRIDDEN = NodeState(Standing.OVERRIDDEN, winner="other")
 
 
 @pytest.mark.parametrize(
@@ -72,6 +73,30 @@ def test_policy_made_again_under_its_old_name_is_another_policy() -> None:
 def test_policy_is_overridden_where_another_is_in_force(other: OOMPolicy, state: NodeState) -> None:
     mine = policy()
     observed = Observed([mine, other], {"n1": LINUX}, {"n1": frozenset({"pod-1"})}, {"n1": report()})
+    assert list(node_states(mine, observed)) == [state]
+
+
+@pytest.mark.parametrize(
+    ("mine", "others", "state"),
+    [
+        pytest.param(policy(mode="Audit"), [policy("other")], PROGRAMMED, id="audits-beside-one-that-enforces"),
+        pytest.param(
+            policy(), [policy("other", precedence=9, mode="Audit")], PROGRAMMED, id="enforces-beside-one-that-audits"
+        ),
+        pytest.param(
+            policy(mode="Audit"),
+            [policy("strict"), policy("other", precedence=1, mode="Audit")],
+            OVERRIDDEN,
+            id="another-audits",
+        ),
+        pytest.param(policy(mode="Audit"), [policy("other", mode="Off")], OVERRIDDEN, id="the-node-is-switched-off"),
+        pytest.param(policy(mode="Audit"), [], PROGRAMMED, id="audits-alone"),
+    ],
+)
+def test_one_policy_enforces_on_a_node_and_one_audits(
+    mine: OOMPolicy, others: list[OOMPolicy], state: NodeState
+) -> None:
+    observed = Observed([mine, *others], {"n1": LINUX}, {"n1": frozenset({"pod-1"})}, {"n1": report()})
     assert list(node_states(mine, observed)) == [state]
 
 

@@ -30,6 +30,8 @@ class Node:
         self.priorities = (("low", 10), ("high", 900))
         self.terminating = ""
         """The pod that has been deleted."""
+        self.others: dict[str, Any] = {}
+        """More of the file: other policies."""
         self.settings = Settings(
             state_directory=str(self.host.state),
             runtime_directory=str(folder / "run"),
@@ -85,7 +87,8 @@ class Node:
             }
             for name, priority in self.priorities
         ]
-        text = json.dumps({"formatVersion": 1, "policy": POLICY | {"budget": self.budget} | policy, "pods": pods})
+        acting = POLICY | {"budget": self.budget} | policy
+        text = json.dumps({"formatVersion": 1, "policy": acting, "pods": pods} | self.others)
         new = self.host.state / "inbox/new"
         new.write_text(text)
         new.replace(self.host.state / "inbox/targets.json")

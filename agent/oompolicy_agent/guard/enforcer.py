@@ -53,13 +53,13 @@ class Enforcer:
         self._has_said_nothing = False
         self._remark: tuple[str, float] | None = None
 
-    def act(self, shortage: Shortage, targets: Targets, policy: Policy) -> None:
-        """Does what the policy wants about a shortage, unless there is a reason to wait."""
+    def act(self, shortage: Shortage, targets: Targets, policy: Policy) -> bool:
+        """Does what the policy wants about a shortage, unless there is a reason to wait; whether it has decided."""
         now = time.monotonic()
         if self.execution or now < self._rests_until or self._objects(shortage, policy, now):
-            return
+            return False
         if self._sees_off(shortage, targets, policy, now):
-            return
+            return False
         choice = self._chooser.choose(
             targets,
             shortage.domain,
@@ -70,14 +70,14 @@ class Enforcer:
         decision = _decision(shortage, policy, choice)
         if choice is None:
             self._rests_until = now + NOTHING_SECONDS
-            self._say_nothing_is_eligible(decision)
-            return
+            return self._say_nothing_is_eligible(decision)
         self._has_said_nothing = False
         if policy.mode == "Audit":
             self._budget.spend(now)
             self._ledger.close(replace(decision, outcome="WouldKill"), choice)
         else:
             self._begin(shortage, decision, choice, targets, now)
+        return True
 
     def wait_for(self, execution: Execution, domain: str) -> None:
         """Takes over a victim of the guard before: it is on its way out, and no other comes before it has gone."""
@@ -115,7 +115,9 @@ class Enforcer:
     def _begin(self, shortage: Shortage, decision: Decision, choice: Choice, targets: Targets, begun: float) -> None:
         now = time.monotonic()
         victim = choice.victim
-        decision = replace(decision, evict=bool(victim.pod_uid) and self._budget.keeps_coming_back(now, victim.owner))
+        pod = targets.pods.get(victim.pod_uid)
+        evict = pod is not None and (pod.is_evicted or self._budget.keeps_coming_back(now, victim.owner))
+        decision = replace(decision, evict=evict)
         prey = Prey.of(self._means, victim, choice.dies, choice.party)
         execution = Execution(self._means, prey, decision, shortage.since, shortage.sample.margin, begun=begun)
         self.execution, self.domain, self._choice = execution, shortage.domain, choice
@@ -165,10 +167,13 @@ class Enforcer:
         left = seconds_left(room, trigger.threshold, trigger.growth)
         return self._budget.binds(room, trigger.threshold) and left > (self.kill_to_free_seconds or 0.0)
 
-    def _say_nothing_is_eligible(self, decision: Decision) -> None:
-        if not self._has_said_nothing:
-            self._has_said_nothing = True
-            self._ledger.nothing_eligible(replace(decision, outcome="NothingEligible"))
+    def _say_nothing_is_eligible(self, decision: Decision) -> bool:
+        """Whether that is news."""
+        if self._has_said_nothing:
+            return False
+        self._has_said_nothing = True
+        self._ledger.nothing_eligible(replace(decision, outcome="NothingEligible"))
+        return True
 
     def _measure(self, execution: Execution) -> None:
         self._measured = [*self._measured[-4:], execution.seconds]

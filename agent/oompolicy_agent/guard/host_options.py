@@ -26,6 +26,7 @@ def settings_from(options: argparse.Namespace) -> Settings:
         proc=options.proc.rstrip("/"),
         host_root=options.host_root.rstrip("/"),
         targets=getattr(options, "targets", ""),
+        log_level=getattr(options, "log_level", DEFAULTS.log_level),
         pod_uid=os.environ.get("POD_UID", ""),
         node=os.environ.get("NODE_NAME", "") or os.uname().nodename,
     )

@@ -68,15 +68,19 @@ class Ledger:
     def close(self, decision: Decision, choice: Choice, slot: int | None = None) -> None:
         """Records what came of it, and why it was chosen; `slot` of the ring has the intent."""
         self.kills += decision.outcome in KILLS
-        self._conclude(replace(decision, layers=choice.candidate.layers, ranking=choice.ranking), slot)
+        why, layers = choice.why, choice.candidate.layers
+        self._conclude(replace(decision, why=why, layers=layers, ranking=choice.ranking), slot)
         victim = decision.victim or choice.victim
         message = MESSAGES[decision.outcome].format(unit=victim.unit.lower(), name=victim.name)
-        self._log.info(message, **_fields(decision), why=choice.why)
+        self._log.info(message, **_fields(decision), why=why)
 
     def nothing_eligible(self, decision: Decision) -> None:
         """Records that nobody may be killed although memory is short."""
         self._conclude(decision)
-        self._log.error("Nothing may be killed, the kernel will have to choose", **_fields(decision))
+        if decision.mode == "Audit":
+            self._log.warning("Would have found nobody who may be killed", **_fields(decision))
+        else:
+            self._log.error("Nothing may be killed, the kernel will have to choose", **_fields(decision))
 
     def kernel_killed(self, kill: KernelKill, policy: Policy | None, targets: Targets, *, agreed: bool | None) -> None:
         """Records that the kernel was first, and whether the policy would have chosen there, too (None: unknown)."""

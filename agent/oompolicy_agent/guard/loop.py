@@ -78,7 +78,9 @@ class Loop:
         if targets.policy and self._duty.obstacle is None and not had_victim:
             # what was measured before a victim's end says nothing after it
             for shortage in shortages[:1]:
-                self._parts.enforcer.act(shortage, targets, targets.policy)
+                has_decided = self._parts.enforcer.act(shortage, targets, targets.policy)
+                if has_decided and targets.audit:
+                    self._parts.shadow.decide(shortage, targets.audit)
         self._see_to(reading, has_changed=has_changed)
         self._publish(has_changed=has_changed)
         return self._pause()
@@ -108,7 +110,7 @@ class Loop:
         self._obey(policy.limits if policy else parts.settings.limits)
         self._duty.check(policy)
         if self._duty.can_look:
-            parts.census.follow(parts.inbox.targets.host_cgroups)
+            parts.census.follow(parts.inbox.targets.host_paths)
             parts.census.refresh(time.monotonic())
         if parts.census.version != self._tree_version:
             self._tree_version, has_changed = parts.census.version, True

@@ -68,7 +68,7 @@ class _Sorting:
             found.leaves.append(place)
 
     def _has_key(self, place: Place) -> bool:
-        return place.is_group or place.kind in {Kind.POD, Kind.HOST} or place.target == place.path
+        return place.is_group or place.kind in {Kind.POD, Kind.HOST} or place.path in self._targets.host_cgroups
 
     def _opened(self, place: Place) -> Class | None:
         """The class of a memcg that is compared by its own key, with what is above it."""

@@ -26,6 +26,7 @@ from oompolicy_agent.guard.pressure import Pressure
 from oompolicy_agent.guard.ring import Ring
 from oompolicy_agent.guard.sandboxes import Roles
 from oompolicy_agent.guard.settings import Settings
+from oompolicy_agent.guard.shadow import Shadow
 from oompolicy_agent.guard.status import StatusFile, boot_id
 
 __all__ = ["Folders", "Parts", "assemble", "open_folders"]
@@ -64,6 +65,7 @@ class Parts:
     budget: Budget
     ledger: Ledger
     enforcer: Enforcer
+    shadow: Shadow
     adjustments: Adjustments
     status_file: StatusFile
     status_disk: Disk
@@ -118,6 +120,7 @@ def assemble(settings: Settings, log: Log, folders: Folders, wake: int) -> Parts
         ledger=ledger,
         adjustments=Adjustments(cgroups, settings.proc, folders.runtime, boot_id(settings.proc), log),
         enforcer=Enforcer(chooser, means, budget=budget, ledger=ledger, outcasts=outcasts, log=log),
+        shadow=Shadow(cgroups, census, settings.proc, ledger),
         status_file=StatusFile(folders.outbox, log, status_disk),
         status_disk=status_disk,
         journal_disk=journal_disk,

@@ -28,7 +28,7 @@ GRACE = range(120_001)
 """Milliseconds."""
 _CONTAINER = frozenset({"name", "id", "priority", "requestBytes"})
 _POD = frozenset({"uid", "namespace", "name", "containers", "requestBytes", "guaranteed", "restartPolicy"}) | frozenset(
-    {"priority", "protect", "rule", "source", "unit", "graceMilliseconds", "terminating"}
+    {"priority", "protect", "rule", "source", "unit", "graceMilliseconds", "terminating", "then"}
 )
 
 
@@ -84,6 +84,7 @@ def _pod(field: str, fields: Object, findings: Findings) -> PodTarget:
         containers={container.id: container for container in _containers(field, fields.get("containers"), findings)},
         grace_milliseconds=integer_or_none(f"{field}.graceMilliseconds", fields.get("graceMilliseconds"), GRACE) or 0,
         restarts_always=string_or_none(f"{field}.restartPolicy", fields.get("restartPolicy")) == "Always",
+        is_evicted=string_or_none(f"{field}.then", fields.get("then")) == "Evict",
         is_terminating=boolean(f"{field}.terminating", fields.get("terminating")),
     )
 

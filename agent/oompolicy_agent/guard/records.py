@@ -85,6 +85,8 @@ class Decision:
     layers: tuple[Layer, ...] = ()
     ranking: tuple[Victim, ...] = ()
     """The first few of the order, the victim among them."""
+    why: str | None = None
+    """Why this one, in a sentence for people; None before the end, and where there was no choice."""
     outcome: str = "Pending"
     agreed: bool | None = None
     """Of a kill by the kernel: whether the policy would have chosen there, too. None: of our own, or nobody can say."""
@@ -115,6 +117,7 @@ class Decision:
             "victim": self.victim.document() if self.victim else None,
             "layers": [_layer(layer) for layer in self.layers],
             "ranking": [victim.document() for victim in self.ranking],
+            "why": self.why,
             "outcome": self.outcome,
             "agreed": self.agreed,
             "evict": self.evict,

@@ -45,6 +45,7 @@ class Reporter:
         parts, threshold = self._parts, node.below.room if node.below else None
         return Status(
             policy=parts.inbox.targets.policy,
+            audit=audit.policy if (audit := parts.inbox.targets.audit) else None,
             reasons=(*BETTER, obstacle) if obstacle else BETTER,
             backend="Off" if obstacle else "Userspace",
             threshold_bytes=threshold,

@@ -9,7 +9,7 @@ from types import FrameType
 
 from oompolicy_agent.guard.host_lock import NAME, holder, try_lock
 from oompolicy_agent.guard.host_options import add_host_options, settings_from
-from oompolicy_agent.guard.log import Log
+from oompolicy_agent.guard.log import LEVELS, Log
 from oompolicy_agent.guard.loop import Loop
 from oompolicy_agent.guard.parts import assemble, open_folders
 from oompolicy_agent.guard.rehearsal import Understudy
@@ -52,6 +52,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--runtime-directory", default=defaults.runtime_directory, help="on tmpfs, outlives the guard (%(default)s)"
     )
+    parser.add_argument(
+        "--log-level",
+        choices=LEVELS,
+        default=os.environ.get("OOMPOLICY_LOG_LEVEL", "Info"),
+        help="the least severe line; default: $OOMPOLICY_LOG_LEVEL, else Info",
+    )
     parser.add_argument("--targets", default="", metavar="FILE", help="a targets file; default: the inbox's")
 
 
@@ -62,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
 
 def guard(settings: Settings) -> int:
     """As `run`, with settings."""
-    log, stop = Log(node=settings.node), _Stop()
+    log, stop = Log(node=settings.node, level=settings.log_level), _Stop()
     folders = open_folders(settings)
     if not _have_lock(settings, folders.state, log, stop):
         return 0 if stop() else HELD

@@ -57,4 +57,6 @@ class Settings:
     """The guard's own pod; empty on a bare host."""
     node: str = ""
     """The node's name, for the log."""
+    log_level: str = "Info"
+    """The least severe line that is logged; another word than the log knows means the same."""
     limits: Limits = Limits()

@@ -60,7 +60,7 @@ def mapped(tree: Sequence[Place], targets: Targets, facts: Facts) -> Mapped:
     containers = [place for place in tree if place.kind is Kind.CONTAINER]
     listed = [place for place in containers if _told(place, targets)]
     found = pods & targets.pods.keys()
-    on_host = [place for place in tree if place.target and place.target == place.path]
+    on_host = [place for place in tree if place.path in targets.host_cgroups]
     strangers = [place for place in containers if _is_stranger(place, targets, facts)]
     return Mapped(len(found) + len(listed) + len(on_host), len(targets.pods) - len(found), len(strangers))
 
@@ -160,7 +160,10 @@ class _Builder:
 
 def host_target(place: Place, targets: Targets) -> HostTarget | None:
     """What the node was told about a memcg outside kubepods, or about the nearest one above it."""
-    return targets.host_cgroups.get(place.target) if place.target else None
+    path = place.target
+    while path and path not in targets.host_cgroups:  # it may be a target of another policy's
+        path = path.rpartition("/")[0]
+    return targets.host_cgroups.get(path)
 
 
 def untold(tree: Sequence[Place], targets: Targets, facts: Facts) -> list[str]:

@@ -27,6 +27,8 @@ class Status:
     """Everything it says, in the words of the file."""
 
     policy: Policy | None
+    audit: Policy | None
+    """The one that decides beside it and touches nothing."""
     reasons: tuple[Reason, ...]
     backend: str
     threshold_bytes: int | None
@@ -49,6 +51,7 @@ class Status:
             "bootId": boot,
             "policy": policy_document(self.policy),
             "mode": self.policy and self.policy.mode,
+            "auditPolicy": policy_document(self.audit),
             "backend": self.backend,
             "reasons": [{"backend": r.backend, "reason": r.reason, "message": r.message} for r in self.reasons],
             "thresholdBytes": self.threshold_bytes,

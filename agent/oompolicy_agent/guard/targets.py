@@ -51,6 +51,8 @@ class PodTarget:
     """From SIGTERM to SIGKILL, where there is time for it; 0: SIGKILL at once."""
     restarts_always: bool = False
     """Whether its restartPolicy is Always: a Job that ends well on SIGTERM would count as done."""
+    is_evicted: bool = False
+    """Whether a kill should be followed by an eviction of the whole pod."""
     is_terminating: bool = False
     """Whether somebody else has asked it to end: it has been deleted, or evicted through the API."""
 
@@ -77,7 +79,14 @@ class Targets:
     """By path."""
     kubelet_hard_eviction_bytes: int | None = None
     """None: nobody could tell."""
+    audit: "Targets | None" = None
+    """What another policy, in mode Audit, would have had instead; it decides beside this one and touches nothing."""
     problems: tuple[str, ...] = ()
     """One sentence for each value that this version does not know."""
     unknown_fields: tuple[str, ...] = ()
     """Fields that this version does not know and ignores, as `pods[].future`. No problem of the node."""
+
+    @property
+    def host_paths(self) -> frozenset[str]:
+        """Memcgs outside kubepods for which any policy has a target."""
+        return frozenset(self.host_cgroups) | (frozenset(self.audit.host_cgroups) if self.audit else frozenset())

@@ -7,8 +7,9 @@ talk to an older guard.
 """
 
 import json
+from dataclasses import replace
 
-from oompolicy_agent.guard.fields import BYTES, FieldError, integer_or_none, mapping
+from oompolicy_agent.guard.fields import BYTES, FieldError, Object, integer_or_none, mapping
 from oompolicy_agent.guard.findings import Findings
 from oompolicy_agent.guard.hosts_json import read_hosts
 from oompolicy_agent.guard.pods_json import read_pods
@@ -19,10 +20,12 @@ from oompolicy_agent.guard.targets import Targets
 __all__ = ["FORMAT_VERSION", "parse"]
 
 FORMAT_VERSION = 1
+AUDIT = "Audit"
 NEWER = "a newer version wrote the file: update this guard, or have the older format written"
 MOST_VALUES = 200_000
 """JSON values in a file: a real one has one in 40 bytes, but an empty list takes 2 bytes there and 64 in memory."""
-_KNOWN = frozenset({"formatVersion", "writtenAt", "node", "policy", "pods", "hostCgroups", "kubeletHardEvictionBytes"})
+_ONE = frozenset({"policy", "pods", "hostCgroups"})
+_KNOWN = _ONE | {"formatVersion", "writtenAt", "node", "audit", "kubeletHardEvictionBytes"}
 _DEFAULTS = Limits()
 
 
@@ -38,14 +41,34 @@ def parse(document: bytes, limits: Limits = _DEFAULTS) -> Targets:
     findings = Findings()
     findings.check_names("", root, _KNOWN)
     hard = root.get("kubeletHardEvictionBytes")
-    return Targets(
-        policy=read_policy(root.get("policy"), limits, findings),
-        pods=read_pods(root.get("pods"), findings),
-        host_cgroups=read_hosts(root.get("hostCgroups"), findings),
+    return replace(
+        _under_one(root, limits, findings),
+        audit=_audit(root.get("audit"), limits, findings),
         kubelet_hard_eviction_bytes=integer_or_none("kubeletHardEvictionBytes", hard, BYTES),
         problems=findings.problems,
         unknown_fields=findings.unknown_fields,
     )
+
+
+def _under_one(fields: Object, limits: Limits, findings: Findings) -> Targets:
+    """What one policy says."""
+    return Targets(
+        policy=read_policy(fields.get("policy"), limits, findings),
+        pods=read_pods(fields.get("pods"), findings),
+        host_cgroups=read_hosts(fields.get("hostCgroups"), findings),
+    )
+
+
+def _audit(found: object, limits: Limits, findings: Findings) -> Targets | None:
+    """A second policy, which must touch nothing; its fields are called like those of the first."""
+    if found is None:
+        return None
+    fields = mapping("audit", found)
+    findings.check_names("audit.", fields, _ONE)
+    targets = _under_one(fields, limits, findings)
+    if targets.policy is None or targets.policy.mode != AUDIT:
+        raise FieldError("audit.policy.mode", AUDIT, targets.policy and targets.policy.mode)
+    return targets
 
 
 def _decoded(document: bytes) -> object:

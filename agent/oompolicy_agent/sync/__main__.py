@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ import structlog
 from kubernetes.aio.config import ConfigException
 from structlog.typing import FilteringBoundLogger
 
+from oompolicy_agent.sync.complaints import Complaints
 from oompolicy_agent.sync.guard_report import GuardReport
 from oompolicy_agent.sync.journal import Journal
 from oompolicy_agent.sync.keeper import Keeper, collections
@@ -24,6 +26,7 @@ from oompolicy_agent.sync.source import Source, connect
 __all__ = ["main"]
 
 BAD_USAGE = 2
+LEVELS = {"Debug": logging.DEBUG, "Info": logging.INFO, "Warning": logging.WARNING, "Error": logging.ERROR}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +37,14 @@ class Settings:
     node: str
     pod_uid: str
     kubeconfig: str | None
+    log_level: str
+    decisions_namespace: str
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs until SIGTERM; returns the exit status."""
     settings = _settings(arguments)
-    log = _log().bind(node=settings.node)
+    log = _log(settings.log_level).bind(node=settings.node)
     try:
         asyncio.run(_run(settings, log))
     except ConfigException as error:
@@ -66,13 +71,22 @@ async def _work(source: Source, settings: Settings, log: FilteringBoundLogger) -
     report = GuardReport(outbox / "guard-status.json", settings.pod_uid)
     journal = Journal(outbox / "decisions.jsonl")
     place = inbox / "published.json"
-    publisher = Publisher(source, report, journal, position_path=place, node=settings.node, log=log)
+    publisher = Publisher(
+        source,
+        report,
+        journal,
+        position_path=place,
+        node=settings.node,
+        namespace=settings.decisions_namespace,
+        log=log,
+    )
     async with asyncio.TaskGroup() as tasks:
         for collection in collections(settings.node):
             tasks.create_task(keeper.follow(collection))
         tasks.create_task(keeper.run())
         tasks.create_task(Reporter(source, report, keeper, settings.node, log).run())
         tasks.create_task(publisher.run())
+        tasks.create_task(Complaints(source, report, keeper, node=settings.node, log=log).run())
         tasks.create_task(watch_kubelet(source, keeper, log))
 
 
@@ -83,14 +97,32 @@ def _settings(arguments: Sequence[str] | None) -> Settings:
     add("--state-directory", type=Path, default="/var/lib/oompolicy", help="the files between guard and sync")
     add("--node", default=environment.get("NODE_NAME"), help="this node's name; default: $NODE_NAME")
     add("--pod-uid", default=environment.get("POD_UID", ""), help="this pod's uid; default: $POD_UID")
+    add(
+        "--decisions-namespace",
+        default=environment.get("DECISIONS_NAMESPACE", ""),
+        help="where OOMDecisions are created; default: $DECISIONS_NAMESPACE, else nowhere",
+    )
+    add(
+        "--log-level",
+        choices=tuple(LEVELS),
+        default=environment.get("OOMPOLICY_LOG_LEVEL", "Info"),
+        help="the least severe line; default: $OOMPOLICY_LOG_LEVEL, else Info",
+    )
     add("--kubeconfig", default=environment.get("KUBECONFIG"), help="default: $KUBECONFIG, else the pod's own account")
     options = parser.parse_args(arguments)
     if not options.node:
         parser.error("--node: expected the node's name, here or in $NODE_NAME")
-    return Settings(options.state_directory, options.node, options.pod_uid, options.kubeconfig)
+    return Settings(
+        options.state_directory,
+        options.node,
+        options.pod_uid,
+        options.kubeconfig,
+        log_level=options.log_level,
+        decisions_namespace=options.decisions_namespace,
+    )
 
 
-def _log() -> FilteringBoundLogger:
+def _log(level: str) -> FilteringBoundLogger:
     """JSON lines on standard output, with klog's names."""
     structlog.configure(
         processors=[
@@ -99,6 +131,7 @@ def _log() -> FilteringBoundLogger:
             structlog.processors.EventRenamer("msg"),
             structlog.processors.JSONRenderer(),
         ],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS.get(level, logging.INFO)),
         logger_factory=structlog.WriteLoggerFactory(sys.stdout),
     )
     logger: FilteringBoundLogger = structlog.get_logger()

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any, Final
 
-__all__ = ["REASON", "event_for", "sentence"]
+__all__ = ["REASON", "event_for", "pod_event", "sentence"]
 
 REASON: Final = "OOMPolicyVictim"
 """The reason of every Event of ours; kernel kills have reasons of other programs."""
@@ -40,16 +40,29 @@ def event_for(decision: Mapping[str, Any], node: str) -> dict[str, Any] | None:
         return None
     if not (victim.get("namespace") and victim.get("pod")):
         return None
-    seconds = f"{str(decision['time'])[:19]}Z"  # an Event's first and last time have no fractions
+    said = {"reason": REASON, "action": "Kill", "message": sentence(decision)}
+    return pod_event(_reference(victim), said, node, str(decision["time"]), once=f"{node}/{decision['id']}")
+
+
+def pod_event(pod: Mapping[str, str], said: Mapping[str, str], node: str, time: str, *, once: str) -> dict[str, Any]:
+    """A core/v1 Event of type Warning.
+
+    Args:
+        pod: the reference to it.
+        said: `reason`, `action` and `message`.
+        node: where it happened.
+        time: RFC 3339, in UTC.
+        once: what tells this Event from others on the same pod; its name follows from it.
+    """
+    seconds = f"{time[:19]}Z"  # an Event's first and last time have no fractions
+    digest = hashlib.sha256(once.encode()).hexdigest()[:16]
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"namespace": victim["namespace"], "name": _name(decision, victim["pod"], node)},
-        "involvedObject": _reference(victim),
+        "metadata": {"namespace": pod["namespace"], "name": f"{pod['name'][:MAXIMUM_NAME].rstrip('.-')}.{digest}"},
+        "involvedObject": dict(pod),
         "type": "Warning",
-        "reason": REASON,
-        "action": "Kill",
-        "message": sentence(decision),
+        **said,
         "reportingComponent": CONTROLLER,
         "reportingInstance": node,
         "source": {"component": CONTROLLER, "host": node},
@@ -57,11 +70,6 @@ def event_for(decision: Mapping[str, Any], node: str) -> dict[str, Any] | None:
         "lastTimestamp": seconds,
         "count": 1,
     }
-
-
-def _name(decision: Mapping[str, Any], pod: str, node: str) -> str:
-    digest = hashlib.sha256(f"{node}/{decision['id']}".encode()).hexdigest()[:16]
-    return f"{pod[:MAXIMUM_NAME].rstrip('.-')}.{digest}"
 
 
 def _reference(victim: Mapping[str, Any]) -> dict[str, Any]:

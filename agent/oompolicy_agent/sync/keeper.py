@@ -10,6 +10,7 @@ from structlog.typing import FilteringBoundLogger
 from oompolicy_agent.sync import targets
 from oompolicy_agent.sync.retry import Delays
 from oompolicy_agent.sync.source import ApiError, Collection, Source
+from oompolicy_agent.sync.targets import Plan
 from oompolicy_agent.sync.world import Change, Kind, Listing, World
 from oompolicy_api import GROUP, VERSION
 
@@ -38,12 +39,14 @@ class Keeper:
     Attributes:
         world: what is known of the cluster.
         problems: what of it was not understood, one sentence each.
+        pod_problems: what tenants should mend in their pods.
         kubelet_hard_eviction_bytes: kubelet's own threshold, None for "could not tell".
     """
 
     def __init__(self, source: Source, path: Path, node: str, log: FilteringBoundLogger) -> None:
         self.world = World()
         self.problems: tuple[str, ...] = ()
+        self.pod_problems = Plan(None).pod_problems
         self.kubelet_hard_eviction_bytes: int | None = None
         self._source = source
         self._path = path
@@ -97,7 +100,7 @@ class Keeper:
         for problem in plan.problems:
             if problem not in self.problems:
                 self._log.error("Met a problem", problem=problem)
-        self.problems = plan.problems
+        self.problems, self.pod_problems = plan.problems, plan.pod_problems
         if plan.document is not None:
             self._put(plan.document)
 

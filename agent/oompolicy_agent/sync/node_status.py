@@ -72,8 +72,8 @@ _TAKEN_OVER = (
 
 
 def _policies(report: Mapping[str, Any]) -> list[dict[str, Any]]:
-    policy = report.get("policy")
-    return [{**policy, "mode": report.get("mode")}] if policy else []
+    found = ((report.get("policy"), report.get("mode")), (report.get("auditPolicy"), "Audit"))
+    return [{**policy, "mode": mode} for policy, mode in found if policy]
 
 
 def _reason(reason: Mapping[str, Any]) -> dict[str, Any]:

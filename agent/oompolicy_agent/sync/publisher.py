@@ -1,4 +1,4 @@
-"""Publishes what the guard decided: an Event on each victim, and one line in the log.
+"""Publishes what the guard decided: an OOMDecision, an Event on each victim, and one line in the log.
 
 Of two agents on one node only the one in the pod of the guard that holds the host's lock publishes.
 """
@@ -9,6 +9,7 @@ from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
+from oompolicy_agent.sync.decisions import decision_for
 from oompolicy_agent.sync.events import event_for
 from oompolicy_agent.sync.guard_report import POLL_SECONDS, GuardReport
 from oompolicy_agent.sync.journal import Journal, Position, Record, load_position, save_position
@@ -23,7 +24,10 @@ NEVER_ACCEPTED = (400, 413, 422)
 
 
 class Publisher:
-    """Publishes the journal's decisions in their order, each at least once, and keeps its place in `position_path`."""
+    """Publishes the journal's decisions in their order, each at least once, and keeps its place in `position_path`.
+
+    OOMDecisions go to `namespace`; if that is empty there are none.
+    """
 
     def __init__(
         self,
@@ -33,6 +37,7 @@ class Publisher:
         *,
         position_path: Path,
         node: str,
+        namespace: str,
         log: FilteringBoundLogger,
     ) -> None:
         self._source = source
@@ -40,6 +45,7 @@ class Publisher:
         self._journal = journal
         self._position_path = position_path
         self._node = node
+        self._namespace = namespace
         self._log = log
 
     async def run(self) -> None:
@@ -69,39 +75,41 @@ class Publisher:
 
     async def _publish(self, record: Record) -> bool:
         """Whether there was something to publish."""
+        if record.content is None:
+            self._log.error("Skipped a journal line that is no JSON object", offset=record.after.offset)
+            return False
         try:
-            event = event_for(record.content or {}, self._node)
+            objects = self._objects(record.content)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             self._log.error("Skipped a journal record that is not as agent/README.md says", err=repr(error))
             return False
-        if event is None:
-            self._tell_unpublished(record)
-            return False
-        delays = Delays()
-        while not await self._sent(event, record.content or {}):  # noqa: ASYNC110 - another machine sets no Event here
-            await asyncio.sleep(delays.following())
+        for body in objects:
+            delays = Delays()
+            while not await self._sent(body, record.content):  # noqa: ASYNC110 - another machine sets no Event here
+                await asyncio.sleep(delays.following())
+        self._log.info("Published decision", **_keys(record.content))
         return True
 
-    def _tell_unpublished(self, record: Record) -> None:
-        if record.content is None:
-            self._log.error("Skipped a journal line that is no JSON object", offset=record.after.offset)
-        else:
-            self._log.info("Finished decision", **_keys(record.content))
+    def _objects(self, content: dict[str, Any]) -> list[dict[str, Any]]:
+        """The record as an object, and the Event on the victim if it is a pod."""
+        event = event_for(content, self._node)
+        decision = decision_for(content, self._node, self._namespace) if self._namespace else None
+        return [body for body in (decision, event) if body]
 
-    async def _sent(self, event: dict[str, Any], decision: dict[str, Any]) -> bool:
-        """Whether the Event is done with: created, there already, or not to be had."""
+    async def _sent(self, body: dict[str, Any], content: dict[str, Any]) -> bool:
+        """Whether the object is done with: created, there already, or not to be had."""
+        keys = {"kind": body["kind"], **_keys(content)}
         try:
-            await self._source.create_event(event)
+            await self._source.create(body)
         except ApiError as error:
             if error.status == CONFLICT:
                 return True
             gone = error.status == NOT_FOUND or "NamespaceTerminating" in error.causes
             if gone or error.status in NEVER_ACCEPTED:
-                self._log.warning("Dropped decision", err=str(error), **_keys(decision))
+                self._log.warning("Dropped decision", err=str(error), **keys)
                 return True
-            self._log.warning("Could not publish decision, trying again", id=decision.get("id"), err=str(error))
+            self._log.warning("Could not publish decision, trying again", err=str(error), **keys)
             return False
-        self._log.info("Published decision", message=event["message"], **_keys(decision))
         return True
 
 

@@ -33,6 +33,8 @@ GONE = 410
 NETWORK_ERRORS = (aiohttp.ClientError, OSError, TimeoutError, ValueError)
 FIELD_MANAGER = "oompolicy-agent"
 OOMNODES = f"/apis/{GROUP}/{VERSION}/oomnodes"
+CREATED = {"Event": ("/api/v1", "events"), "OOMDecision": (f"/apis/{GROUP}/{VERSION}", "oomdecisions")}
+"""What the agent creates: by kind its API and its plural."""
 
 
 class ApiError(Exception):
@@ -94,10 +96,10 @@ class Source:
                 raise
             await asyncio.sleep(PAUSE_SECONDS)
 
-    async def create_event(self, event: Mapping[str, Any]) -> None:
-        """Creates a core/v1 Event; raises ApiError."""
-        path = f"/api/v1/namespaces/{event['metadata']['namespace']}/events"
-        await self._request("POST", path, body=event)
+    async def create(self, body: Mapping[str, Any]) -> None:
+        """Creates a core/v1 Event or an OOMDecision; raises ApiError."""
+        api, plural = CREATED[body["kind"]]
+        await self._request("POST", f"{api}/namespaces/{body['metadata']['namespace']}/{plural}", body=body)
 
     async def apply_node(self, name: str, node_uid: str) -> None:
         """Makes sure that there is an OOMNode that goes with its Node; raises ApiError."""

@@ -5,17 +5,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from oompolicy_agent.resolve import Target, resolve
+from oompolicy_agent.pods import PodError, quantity_bytes
+from oompolicy_agent.resolve import PodProblem, Target, resolve
 from oompolicy_agent.sync.files import read_json, replace_json
 from oompolicy_agent.sync.world import World
+from oompolicy_api.acting import Trigger
 from oompolicy_api.policy import OOMPolicy
 from oompolicy_api.precedence import in_force
 
 __all__ = ["Plan", "plan", "write"]
 
 FORMAT_VERSION = 1
-TIE_BREAK = "LargestUsage"
 KNOWN_MODES = ("Enforce", "Audit", "Off")
+TIE_BREAKS = ("LargestUsage", "MostOverRequest", "Newest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +27,12 @@ class Plan:
     Attributes:
         document: the content of targets.json without `writtenAt`; None: not enough is known, what stands there stays.
         problems: one sentence for each thing that was not understood.
+        pod_problems: what tenants should mend in their pods.
     """
 
     document: dict[str, Any] | None
     problems: tuple[str, ...] = ()
+    pod_problems: tuple[PodProblem, ...] = ()
 
 
 def plan(world: World, node: str, kubelet_hard_eviction_bytes: int | None = None) -> Plan:
@@ -40,51 +44,80 @@ def plan(world: World, node: str, kubelet_hard_eviction_bytes: int | None = None
     if not (world.complete and world.readable and world.node and world.node.value):
         return Plan(None, world.problems)
     try:
-        policy = in_force(world.policies, world.node.value.labels)
+        found = in_force(world.policies, world.node.value.labels)
     except ValueError as error:
         return Plan(None, (*world.problems, f"OOMPolicy: spec.nodeSelector.{error}; keeping the last targets"))
-    document = {"formatVersion": FORMAT_VERSION, "node": node, "policy": None, "pods": []}
+    document = {"formatVersion": FORMAT_VERSION, "node": node, "policy": None, "pods": [], "hostCgroups": []}
     document["kubeletHardEvictionBytes"] = kubelet_hard_eviction_bytes
-    if policy is None:
-        return Plan(document, world.problems)
-    return _under(policy, world, document)
+    problems = list(world.problems)
+    pod_problems: list[PodProblem] = []
+    if found.acting:
+        document |= _under(found.acting, world, problems, pod_problems)
+    if found.shadow:
+        document["audit"] = _under(found.shadow, world, problems, pod_problems)
+    return Plan(document, tuple(problems), tuple(dict.fromkeys(pod_problems)))
 
 
-def _under(policy: OOMPolicy, world: World, document: dict[str, Any]) -> Plan:
+def _under(policy: OOMPolicy, world: World, problems: list[str], pod_problems: list[PodProblem]) -> dict[str, Any]:
+    """What one policy says of the node; adds what was not understood to the lists."""
     namespaces = world.namespaces
     resolution = resolve(policy, (pod for pod in world.pods if pod.namespace in namespaces), namespaces)
     pods = {target.pod.uid: _pod(target) for target in resolution.targets}
-    mode, doubt = _mode(policy)
-    document |= {"policy": _policy(policy, mode), "pods": sorted(pods.values(), key=lambda pod: str(pod["uid"]))}
-    return Plan(document, (*world.problems, *doubt, *resolution.problems))
+    described = _policy(policy, problems)
+    problems += resolution.problems
+    pod_problems += resolution.pod_problems
+    return {
+        "policy": described,
+        "pods": sorted(pods.values(), key=lambda pod: str(pod["uid"])),
+        "hostCgroups": [{"path": one.path, "priority": one.priority} for one in policy.spec.host_cgroups],
+    }
 
 
-def _mode(policy: OOMPolicy) -> tuple[str, tuple[str, ...]]:
-    """Its mode; one that this version does not know touches nothing."""
-    if policy.spec.mode in KNOWN_MODES:
-        return policy.spec.mode, ()
-    expected = ", ".join(KNOWN_MODES)
-    return "Off", (
-        f"Policy {policy.metadata.name}: spec.mode: expected {expected}, found {policy.spec.mode}; taken as Off",
-    )
-
-
-def _policy(policy: OOMPolicy, mode: str) -> dict[str, Any]:
-    meta = policy.metadata
+def _policy(policy: OOMPolicy, doubts: list[str]) -> dict[str, Any]:
+    """What the guard is told of the policy; each word that this version does not know is a sentence in `doubts`."""
+    meta, spec = policy.metadata, policy.spec
+    tie_break = spec.victim.tie_break or TIE_BREAKS[0]
+    where = f"Policy {meta.name}: spec"
     return {
         "name": meta.name,
         "uid": meta.uid,
         "generation": meta.generation,
-        "mode": mode,
-        "defaultPriority": policy.spec.default_priority,
-        "tieBreak": TIE_BREAK,
+        "mode": _known(f"{where}.mode", spec.mode, KNOWN_MODES, "Off", doubts),  # which touches nothing
+        "defaultPriority": spec.default_priority,
+        "tieBreak": _known(f"{where}.victim.tieBreak", tie_break, TIE_BREAKS, TIE_BREAKS[0], doubts),
+        "trigger": _trigger(where, spec.trigger, doubts),
+        "budget": spec.budget.model_dump(by_alias=True, exclude_none=True),
     }
+
+
+def _known(where: str, found: str, known: tuple[str, ...], safe: str, doubts: list[str]) -> str:
+    if found in known:
+        return found
+    doubts.append(f"{where}: expected {', '.join(known)}, found {found}; taken as {safe}")
+    return safe
+
+
+def _trigger(where: str, trigger: Trigger, doubts: list[str]) -> dict[str, Any]:
+    """In the guard's units."""
+    said = trigger.model_dump(by_alias=True, exclude_none=True)
+    available = said.pop("memoryAvailable", None)
+    if available is None:
+        return said
+    if available.endswith("%"):
+        return {"memoryAvailablePercent": int(available.removesuffix("%")), **said}
+    try:
+        return {"memoryAvailableBytes": quantity_bytes(available, f"{where}.trigger.memoryAvailable"), **said}
+    except PodError as error:
+        doubts.append(f"{error}; taken as absent")
+        return said
 
 
 def _pod(target: Target) -> dict[str, Any]:
     pod = target.pod
     containers = [
-        {"name": c.name, "id": c.id, "priority": None, "requestBytes": c.request_bytes} for c in target.containers
+        {"name": c.name, "id": c.id, "priority": target.containers.get(c.name), "requestBytes": c.request_bytes}
+        for c in pod.containers
+        if c.id
     ]
     return {
         "uid": pod.uid,
@@ -96,7 +129,10 @@ def _pod(target: Target) -> dict[str, Any]:
         "rule": target.rule,
         "source": target.source,
         "requestBytes": pod.request_bytes,
-        "guaranteed": pod.guaranteed,
+        "graceMilliseconds": target.grace_milliseconds,
+        "restartPolicy": pod.restart_policy,
+        "then": target.then,
+        "guaranteed": pod.qos_class == "Guaranteed",
         "terminating": pod.terminating,
         "containers": containers,
     }

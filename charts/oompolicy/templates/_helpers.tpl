@@ -28,6 +28,11 @@ agent:
   imagePullPolicy: {{ .Values.agent.image.pullPolicy }}
   imagePullSecrets: {{ .Values.imagePullSecrets | toJson }}
   stateDirectory: {{ .Values.agent.stateDirectory | quote }}
+  decisionsNamespace: {{ .Release.Namespace }}
   guard: {{ .Values.agent.guard | toJson }}
   sync: {{ .Values.agent.sync | toJson }}
+decisions:
+  namespace: {{ .Release.Namespace }}
+  keep: {{ .Values.decisions.keep | int }}
+  days: {{ .Values.decisions.days | int }}
 {{- end }}

@@ -71,6 +71,22 @@ def test_a_nested_target_orders_inside_the_one_above_it() -> None:
     assert order(tree, nested) == [f"{BACKUP}/b", f"{BACKUP}/a", "/kubepods/podx/x-main"]
 
 
+def leaves(tree: list[Place], targets: Targets) -> list[str]:
+    """Whom the classes have, first to die first."""
+    return [leaf.path for group in classes(tree, targets, KNOWN) for leaf in group.leaves]
+
+
+def test_a_target_that_only_another_policy_has_is_none() -> None:
+    """The tree is listed for both: a worker's nearest target is the other's, a service's is its own."""
+    tree = [replace(place, target=place.path) if place.path == f"{BACKUP}/a" else place for place in host_tree()]
+    own = told(HostTarget(BACKUP, 50))
+    assert order(tree, own) == [f"{BACKUP}/b", f"{BACKUP}/a", "/kubepods/podx/x-main"]
+    assert leaves(tree, own) == [f"{BACKUP}/a", f"{BACKUP}/b", "/kubepods/podx/x-main"]
+    nested = told(HostTarget(f"{BACKUP}/a", 50))
+    assert order(tree, nested) == [f"{BACKUP}/a", "/kubepods/podx/x-main"]
+    assert leaves(tree, nested) == [f"{BACKUP}/a", "/kubepods/podx/x-main"]
+
+
 @pytest.mark.parametrize(
     ("request_mib", "first"),
     [

@@ -66,6 +66,34 @@ def test_reads_whether_a_pod_has_been_deleted(terminating: bool | None, *, expec
     assert parse(pod(terminating=terminating)).pods["0b9c7a1e"].is_terminating is expected
 
 
+@pytest.mark.parametrize(("then", "expected"), [("Evict", True), ("Restart", False), ("Rest", False), (None, False)])
+def test_reads_whether_a_kill_is_followed_by_an_eviction(then: str | None, *, expected: bool) -> None:
+    assert parse(pod(then=then)).pods["0b9c7a1e"].is_evicted is expected
+
+
+def test_reads_what_a_policy_in_mode_audit_would_have_had() -> None:
+    hosts = [{"path": "/x/y", "priority": 3}]
+    audit = {
+        "policy": POLICY | {"name": "trial", "mode": "Audit"},
+        "pods": [POD | {"priority": 1}],
+        "hostCgroups": hosts,
+    }
+    targets = parse(document(audit=audit, hostCgroups=[{"path": "/x", "priority": 2}]))
+    assert targets.audit
+    assert targets.audit.policy
+    assert (targets.audit.policy.name, targets.audit.pods["0b9c7a1e"].priority) == ("trial", 1)
+    assert targets.pods["0b9c7a1e"].priority == 900
+    assert targets.host_paths == {"/x", "/x/y"}
+
+
+@pytest.mark.parametrize(
+    "audit", [pytest.param({}, id="no-policy"), pytest.param({"policy": POLICY}, id="one-that-enforces")]
+)
+def test_nothing_but_a_policy_in_mode_audit_may_stand_beside_another(audit: object) -> None:
+    with pytest.raises(FieldError, match=r"audit\.policy\.mode: expected Audit"):
+        parse(document(audit=audit))
+
+
 @pytest.mark.parametrize("policy", ["Never", "OnFailure", "SomethingNew", None])
 def test_only_the_restart_policy_always_starts_a_pod_again_that_ended_well(policy: str | None) -> None:
     assert not parse(pod(restartPolicy=policy)).pods["0b9c7a1e"].restarts_always

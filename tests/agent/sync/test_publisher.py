@@ -26,14 +26,16 @@ class FakeSource:
         self.tried: list[str] = []
         self.created: list[str] = []
 
-    async def create_event(self, event: Mapping[str, Any]) -> None:
-        """As Source.create_event."""
+    async def create(self, body: Mapping[str, Any]) -> None:
+        """As Source.create."""
+        is_event = body["kind"] == "Event"
+        name = body["involvedObject"]["name"] if is_event else f"decision {body['spec']['victim']['pod']}"
         async with self.calls:
-            self.tried.append(event["involvedObject"]["name"])
+            self.tried.append(name)
             self.calls.notify_all()
         if self._errors:
             raise self._errors.pop(0)
-        self.created.append(event["involvedObject"]["name"])
+        self.created.append(name)
 
     async def has_tried(self, count: int) -> None:
         """Returns when `count` Events were offered."""
@@ -45,8 +47,15 @@ def decide(state: Path, *pods: str) -> None:
     """Writes one finished kill for each pod, as the guard does."""
     with (state / "decisions.jsonl").open("a") as journal:
         for pod in pods:
-            victim = {"namespace": "shop", "pod": pod, "podUid": f"uid-{pod}", "container": "main", "priority": 1}
-            record = {"id": f"id-{pod}", "time": "2026-11-24T01:53:49.123Z", "domain": "/"}
+            victim = {
+                "namespace": "shop",
+                "pod": pod,
+                "podUid": f"uid-{pod}",
+                "path": "/c",
+                "container": "main",
+                "priority": 1,
+            }
+            record = {"id": f"id-{pod}", "time": "2026-11-24T01:53:49.123Z", "domain": "/", "mode": "Enforce"}
             journal.write(json.dumps(record | {"outcome": "Killed", "freedBytes": 1, "victim": victim}) + "\n")
 
 
@@ -57,7 +66,14 @@ def state(tmp_path: Path) -> Path:
     return tmp_path
 
 
-async def publish(state: Path, source: FakeSource, until: Callable[[], Awaitable[Any]], pod_uid: str = "mine") -> None:
+async def publish(
+    state: Path,
+    source: FakeSource,
+    until: Callable[[], Awaitable[Any]],
+    *,
+    pod_uid: str = "mine",
+    namespace: str = "",
+) -> None:
     """Runs a publisher until `until` returns, at most 20 s."""
     publisher = Publisher(
         cast("Source", source),
@@ -65,6 +81,7 @@ async def publish(state: Path, source: FakeSource, until: Callable[[], Awaitable
         Journal(state / "decisions.jsonl"),
         position_path=state / "published.json",
         node="w1",
+        namespace=namespace,
         log=structlog.get_logger(),
     )
     running = asyncio.create_task(publisher.run())
@@ -85,6 +102,14 @@ async def test_what_was_published_is_not_published_again_after_a_restart(state: 
     await publish(state, source, lambda: source.has_tried(3))
     # The second was being published when the first run ended; that it may come twice is what its name is for.
     assert source.tried in (["a", "b", "c"], ["a", "b", "b", "c"])
+
+
+@pytest.mark.asyncio
+async def test_each_decision_becomes_an_object_before_the_event_on_its_victim(state: Path) -> None:
+    decide(state, "a", "b")
+    source = FakeSource(UNAVAILABLE)
+    await publish(state, source, lambda: source.has_tried(5), namespace="oompolicy-system")
+    assert source.tried == ["decision a", "decision a", "a", "decision b", "b"]
 
 
 @pytest.mark.asyncio

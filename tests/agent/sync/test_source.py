@@ -98,7 +98,7 @@ async def test_an_answer_that_is_a_refusal_says_why() -> None:
     refusal = {"code": 403, "reason": "Forbidden", "message": "being terminated", "details": causes}
     async with serving(Server(refusal)) as port, source(port) as given:
         with pytest.raises(ApiError, match="Forbidden: being terminated") as caught:
-            await given.create_event({"metadata": {"namespace": "shop"}})
+            await given.create({"kind": "Event", "metadata": {"namespace": "shop"}})
     assert (caught.value.status, caught.value.causes) == (403, ("NamespaceTerminating",))
 
 

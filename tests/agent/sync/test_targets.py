@@ -70,8 +70,11 @@ def test_is_what_the_guard_expects() -> None:
             "mode": "Enforce",
             "defaultPriority": 0,
             "tieBreak": "LargestUsage",
+            "trigger": {},
+            "budget": {},
         },
         "kubeletHardEvictionBytes": 104857600,
+        "hostCgroups": [],
         "pods": [
             {
                 "uid": "uid-db",
@@ -85,6 +88,9 @@ def test_is_what_the_guard_expects() -> None:
                 "requestBytes": 1048576,
                 "guaranteed": True,
                 "terminating": False,
+                "graceMilliseconds": 0,
+                "restartPolicy": "Always",
+                "then": "Restart",
                 "containers": [{"name": "db", "id": "c1", "priority": None, "requestBytes": 1048576}],
             }
         ],
@@ -110,6 +116,82 @@ def test_one_policy_acts(policies: list[dict[str, Any]], name: str) -> None:
 def test_without_a_policy_nothing_is_asked_for() -> None:
     found = document(world())
     assert (found["policy"], found["pods"]) == (None, [])
+
+
+def test_what_the_policy_says_reaches_the_guard_in_its_own_words() -> None:
+    found = document(
+        world(
+            policy(
+                victim={"unit": "Pod", "tieBreak": "Newest", "graceMilliseconds": 2000, "then": "Evict"},
+                trigger={"memoryAvailable": "300Mi", "windowMilliseconds": 2000},
+                budget={"cooldownSeconds": 0, "maximumKills": 3},
+                hostCgroups=[{"path": "/system.slice/backup.service", "priority": -50}],
+            )
+        )
+    )
+    assert found["policy"]["tieBreak"] == "Newest"
+    assert found["policy"]["trigger"] == {"memoryAvailableBytes": 300 << 20, "windowMilliseconds": 2000}
+    assert found["policy"]["budget"] == {"cooldownSeconds": 0, "maximumKills": 3}
+    assert found["hostCgroups"] == [{"path": "/system.slice/backup.service", "priority": -50}]
+    (db,) = found["pods"]
+    assert (db["unit"], db["graceMilliseconds"], db["then"]) == ("Pod", 2000, "Evict")
+
+
+def test_a_share_of_memory_stays_one() -> None:
+    found = document(world(policy(trigger={"memoryAvailable": "5%"})))
+    assert found["policy"]["trigger"] == {"memoryAvailablePercent": 5}
+
+
+@pytest.mark.parametrize(
+    ("spec", "problem"),
+    [
+        pytest.param({"trigger": {"memoryAvailable": "much"}}, "spec.trigger.memoryAvailable", id="threshold"),
+        pytest.param({"victim": {"tieBreak": "Oldest"}}, "spec.victim.tieBreak", id="tie-break"),
+    ],
+)
+def test_what_a_newer_version_says_is_reported_and_leaves_the_default(spec: dict[str, Any], problem: str) -> None:
+    found = plan(world(policy(**spec)), "w1")
+    assert found.document is not None
+    assert (found.document["policy"]["trigger"], found.document["policy"]["tieBreak"]) == ({}, "LargestUsage")
+    (only,) = found.problems
+    assert problem in only
+
+
+def test_a_containers_own_priority_reaches_the_guard() -> None:
+    rule = {"name": "data", "match": {}, "priority": 5, "containers": [{"name": "db", "priority": 9}]}
+    (db,) = document(world(policy(rules=[rule])))["pods"]
+    assert [(one["name"], one["priority"]) for one in db["containers"]] == [("db", 9)]
+
+
+def test_a_policy_that_audits_decides_beside_one_that_enforces() -> None:
+    found = document(world(policy("strict"), policy("trial", mode="Audit", defaultPriority=3, rules=[])))
+    assert (found["policy"]["name"], found["policy"]["mode"], found["pods"][0]["priority"]) == (
+        "strict",
+        "Enforce",
+        900,
+    )
+    audit = found["audit"]
+    assert (audit["policy"]["name"], audit["policy"]["mode"], audit["pods"][0]["priority"]) == ("trial", "Audit", 3)
+
+
+def test_without_one_that_enforces_the_one_that_audits_acts() -> None:
+    found = document(world(policy("trial", mode="Audit")))
+    assert (found["policy"]["mode"], "audit" in found) == ("Audit", False)
+
+
+def test_a_policy_that_is_off_switches_auditing_off_too() -> None:
+    found = document(world(policy("stop", mode="Off", precedence=1), policy("trial", mode="Audit"), policy("strict")))
+    assert (found["policy"]["name"], found["policy"]["mode"], "audit" in found) == ("stop", "Off", False)
+
+
+def test_what_is_wrong_in_a_pod_is_its_tenants_to_mend() -> None:
+    rule = {"name": "data", "match": {}, "priority": 5, "override": {"minimum": 0, "maximum": 9}}
+    given = pod()
+    given["metadata"]["annotations"] = {"oompolicy.dev/priority": "high"}
+    found = plan(world(policy(rules=[rule]), pods=(given,)), "w1")
+    (problem,) = found.pod_problems
+    assert (problem.namespace, problem.name) == ("shop", "db")
+    assert "expected a whole number from 0 to 9, found 'high'" in problem.message
 
 
 def test_a_policy_that_is_off_is_told_as_off() -> None:

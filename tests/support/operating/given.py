@@ -19,25 +19,25 @@ class Given:
 
     def __init__(self, control_plane: ControlPlane, name: str, folder: Path) -> None:
         self.kubectl = control_plane.kubectl
-        self._control_plane = control_plane
-        self._name = name
+        self.control_plane = control_plane
+        self.name = name
         self._folder = folder
 
     def policy(self, name: str = "", **spec: object) -> None:
         """A policy for the test's node, with these fields in its spec."""
-        selector = {"nodeSelector": {"matchLabels": {"pool": self._name}}}
-        self._apply("OOMPolicy", name or self._name, {"spec": selector | spec}, "oompolicy.dev/v1alpha1")
+        selector = {"nodeSelector": {"matchLabels": {"pool": self.name}}}
+        self._apply("OOMPolicy", name or self.name, {"spec": selector | spec}, "oompolicy.dev/v1alpha1")
 
     def node(self) -> None:
         """A node that could run an agent. It never becomes Ready, so that nothing expects its heartbeat."""
-        labels = {"kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64", "kubernetes.io/hostname": self._name}
-        self._apply("Node", self._name, {"metadata": {"name": self._name, "labels": labels | {"pool": self._name}}})
+        labels = {"kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64", "kubernetes.io/hostname": self.name}
+        self._apply("Node", self.name, {"metadata": {"name": self.name, "labels": labels | {"pool": self.name}}})
         room = {"cpu": "4", "memory": "8Gi", "pods": "110"}
-        self._patch("node", self._name, {"status": {"capacity": room, "allocatable": room}})
+        self._patch("node", self.name, {"status": {"capacity": room, "allocatable": room}})
 
     def ready_agent(self) -> str:
         """Has the agent pod, which the DaemonSet's own controller made and the scheduler placed, become Ready."""
-        pods = ("-n", AGENTS, "pod", "-l", f"oompolicy.dev/policy={self._name}")
+        pods = ("-n", AGENTS, "pod", "-l", f"oompolicy.dev/policy={self.name}")
         self.kubectl("wait", "--for=create", *pods, PATIENCE)
         self.kubectl("wait", "--for=condition=PodScheduled", *pods, PATIENCE)
         pod = json.loads(self.kubectl("get", *pods, "-o", "json"))["items"][0]["metadata"]
@@ -49,27 +49,27 @@ class Given:
         """Reports what an agent on the node would when it has applied the policy, in the agent's name."""
         policy = self.stored()["metadata"]
         applied = {
-            "name": self._name,
+            "name": self.name,
             "uid": policy["uid"],
             "generation": policy["generation"],
             "mode": "Enforce",
         }
         status = {"agentPodUID": agent_pod_uid, "policies": [applied], "mode": "Enforce", "backend": backend} | more
-        as_agent = f"--kubeconfig={self.agent_kubeconfig(self._name)}"
+        as_agent = f"--kubeconfig={self.agent_kubeconfig(self.name)}"
         head = {"apiVersion": "oompolicy.dev/v1alpha1", "kind": "OOMNode"}
-        node = head | {"metadata": {"name": self._name, "labels": {"pool": self._name}}}
+        node = head | {"metadata": {"name": self.name, "labels": {"pool": self.name}}}
         self.kubectl(as_agent, "apply", "--server-side", "-f", "-", input=json.dumps(node))
-        self._patch("oomnode", self._name, {"status": status}, as_agent)
+        self._patch("oomnode", self.name, {"status": status}, as_agent)
 
     def agent_kubeconfig(self, node: str = "") -> Path:
         """What an agent on `node` has: a token that is bound to that node; bound to nothing without one."""
         bound = ("--bound-object-kind=Node", f"--bound-object-name={node}") if node else ()
         token = self.kubectl("-n", AGENTS, "create", "token", "oompolicy-agent", *bound)
-        return kubeconfig_of(self._control_plane, token, self._folder / f"{node or 'unbound'}.kubeconfig")
+        return kubeconfig_of(self.control_plane, token, self._folder / f"{node or 'unbound'}.kubeconfig")
 
     def stored(self, name: str = "") -> Object:
         """The policy as it is stored now."""
-        return cast("Object", json.loads(self.kubectl("get", "oomp", name or self._name, "-o", "json")))
+        return cast("Object", json.loads(self.kubectl("get", "oomp", name or self.name, "-o", "json")))
 
     def conditions(self, name: str = "") -> dict[str, Object]:
         """The policy's conditions by type."""
@@ -77,15 +77,15 @@ class Given:
 
     def daemon_set(self) -> Object:
         """The policy's DaemonSet as it is stored now."""
-        text = self.kubectl("-n", AGENTS, "get", "daemonset", f"oompolicy-{self._name}", "-o", "json")
+        text = self.kubectl("-n", AGENTS, "get", "daemonset", f"oompolicy-{self.name}", "-o", "json")
         return cast("Object", json.loads(text))
 
     def wait(self, condition: str, what: str = "", *where: str) -> None:
         """Waits as `kubectl wait --for=CONDITION` does, for the policy or for `what`."""
-        self.kubectl(*where, "wait", f"--for={condition}", what or f"oomp/{self._name}", PATIENCE)
+        self.kubectl(*where, "wait", f"--for={condition}", what or f"oomp/{self.name}", PATIENCE)
 
     def _apply(self, kind: str, name: str, body: Object, version: str = "v1") -> None:
-        metadata = {"name": name, "labels": {"pool": self._name}}
+        metadata = {"name": name, "labels": {"pool": self.name}}
         text = json.dumps({"apiVersion": version, "kind": kind, "metadata": metadata} | body)
         self.kubectl("apply", "--server-side", "-f", "-", input=text)
 
