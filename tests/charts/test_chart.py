@@ -1,32 +1,16 @@
 """What the chart renders and refuses. That it installs is shown on a real control plane, in tests/cluster."""
 
 import json
-import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
-from lab import binaries
+from chart import CHART, Object, helm, rendered
 from oompolicy_operator.settings import Settings
 
 ROOT = Path(__file__).parents[2]
-CHART = ROOT / "charts" / "oompolicy"
 CRDS = sorted((ROOT / "crds").glob("*.yaml"))
-
-Object = dict[str, Any]
-
-
-def helm(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([binaries.helm(), *arguments], capture_output=True, text=True, check=False)
-
-
-def rendered(*values: str) -> list[Object]:
-    chosen = [f"--set={value}" for value in values]
-    result = helm("template", "oompolicy", CHART, "--namespace=oompolicy-system", *chosen)
-    assert result.returncode == 0, result.stderr
-    return [found for found in yaml.safe_load_all(result.stdout) if found]
 
 
 def one(objects: list[Object], kind: str, name: str) -> Object:
@@ -178,3 +162,27 @@ def test_agents_live_in_a_namespace_of_their_own_that_admits_them() -> None:
 def test_admission_policy_speaks_of_the_agents_account_wherever_it_lives() -> None:
     policy = one(rendered("agent.namespace=elsewhere"), "ValidatingAdmissionPolicy", "oompolicy-agent-own-node")
     assert "system:serviceaccount:elsewhere:oompolicy-agent" in json.dumps(policy["spec"]["matchConditions"])
+
+
+@pytest.mark.parametrize(("name", "of", "writes"), [("viewer", "view", False), ("editor", "edit", True)])
+def test_people_get_roles_that_are_part_of_kubernetes_own(name: str, of: str, *, writes: bool) -> None:
+    found = one(rendered(), "ClusterRole", f"oompolicy-{name}")
+    assert found["metadata"]["labels"][f"rbac.authorization.k8s.io/aggregate-to-{of}"] == "true"
+    policies, reports = found["rules"]
+    assert (policies["resources"], "update" in policies["verbs"]) == (["oompolicies"], writes)
+    assert (reports["resources"], reports["verbs"]) == (["oomnodes", "oomdecisions"], ["get", "list", "watch"])
+
+
+def test_aggregation_can_be_left_to_somebody_else() -> None:
+    labels = one(rendered("rbac.aggregate=false"), "ClusterRole", "oompolicy-editor")["metadata"]["labels"]
+    assert not [label for label in labels if "aggregate-to" in label]
+
+
+def test_traffic_is_restricted_only_where_somebody_asks_for_it() -> None:
+    assert not [each for each in rendered() if each["kind"] == "NetworkPolicy"]
+    objects = rendered("networkPolicy.enabled=true", "agent.namespace=elsewhere")
+    agents, operator = (one(objects, "NetworkPolicy", f"oompolicy-{name}") for name in ("agents", "operator"))
+    assert (agents["metadata"]["namespace"], "ingress" in agents["spec"]) == ("elsewhere", False)
+    pods = one(objects, "Deployment", "oompolicy-operator")["spec"]["template"]["metadata"]["labels"]
+    assert operator["spec"]["podSelector"]["matchLabels"].items() <= pods.items()
+    assert {port["port"] for port in agents["spec"]["egress"][0]["ports"]} == {53, 443, 6443, 10250}

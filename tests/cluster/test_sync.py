@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import yaml
 
 from lab.control_plane import ControlPlane
 from lab.daemon import Daemon, wait_for
@@ -333,3 +334,79 @@ def test_without_the_api_server_targets_stay_and_nothing_is_lost(
 
 def _lost(agent: Agent) -> int:
     return sum(line["msg"].startswith("Lost the API server") for line in agent.log())
+
+
+OVERRIDABLE = BATCH | {"override": {"minimum": 0, "maximum": 20}}
+
+
+def annotated(agent: Agent, value: str) -> tuple[str, ...]:
+    """Kubectl's words for saying a pod's priority."""
+    return ("-n", agent.namespace, "annotate", "--overwrite", "pod", "batch", f"oompolicy.dev/priority={value}")
+
+
+def test_a_pod_says_its_priority_itself_within_bounds_and_is_told_of_a_bad_value(
+    control_plane: ControlPlane, agent: Agent, apply_policy: Callable[..., str], run_pod: Callable[..., str]
+) -> None:
+    agent.report()
+    apply_policy(rules=[OVERRIDABLE])
+    run_pod("batch", app="batch")
+    control_plane.kubectl(*annotated(agent, "999"))
+    agent.wait_until("clamped", lambda: agent.target("batch").get("priority") == 20)
+    assert agent.target("batch")["source"] == "Override"
+    control_plane.kubectl(*annotated(agent, "high"))
+    agent.wait_until("back at the rule's", lambda: agent.target("batch").get("priority") == 10)
+    where = ("-n", agent.namespace, "get", "events", "--field-selector=reason=OOMPolicyOverrideIgnored")
+    agent.wait_until("told", lambda: "batch" in control_plane.kubectl(*where, "-o=name"))
+    said = control_plane.kubectl(*where, "-o=jsonpath={.items[*].message}")
+    assert (
+        said == "Annotation oompolicy.dev/priority: expected a whole number from 0 to 20, found 'high'; it is ignored"
+    )
+
+
+def test_a_pod_that_is_being_deleted_is_told_as_terminating(
+    control_plane: ControlPlane, agent: Agent, apply_policy: Callable[..., str], run_pod: Callable[..., str]
+) -> None:
+    apply_policy()
+    run_pod("batch")
+    agent.wait_until("known", lambda: bool(agent.target("batch")))
+    control_plane.kubectl("-n", agent.namespace, "delete", "pod", "batch", "--wait=false")
+    agent.wait_until("terminating", lambda: agent.target("batch").get("terminating") is True)
+
+
+def test_a_policy_that_audits_is_told_beside_the_one_that_enforces(
+    agent: Agent, apply_policy: Callable[..., str], run_pod: Callable[..., str]
+) -> None:
+    run_pod("batch", app="batch")
+    acting = apply_policy("strict", rules=[BATCH])
+    trial = apply_policy("trial", rules=[BATCH | {"priority": 500}], mode="Audit")
+    agent.wait_until("both are told", lambda: "audit" in agent.targets() and agent.policy() == acting)
+    audit = agent.targets()["audit"]
+    assert (audit["policy"]["name"], audit["policy"]["mode"]) == (trial, "Audit")
+    assert (agent.target("batch")["priority"], audit["pods"][0]["priority"]) == (10, 500)
+
+
+@pytest.fixture
+def next_version(control_plane: ControlPlane) -> Iterator[None]:
+    """The CRD as a later release may have it: a field more, and a kind of protection more."""
+    path = Path(__file__).parents[2] / "crds" / "oompolicies.oompolicy.dev.yaml"
+    crd = yaml.safe_load(path.read_text())
+    spec = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+    spec["weather"] = {"type": "string", "maxLength": 10}
+    spec["rules"]["items"]["properties"]["protect"]["properties"]["upTo"]["enum"].append("Limit")
+    control_plane.kubectl("apply", "--server-side", "-f", "-", input=json.dumps(crd))
+    yield
+    control_plane.kubectl("apply", "--server-side", "-f", str(path))
+
+
+@pytest.mark.usefixtures("next_version")
+def test_what_a_later_version_says_protects_and_is_reported(
+    control_plane: ControlPlane, agent: Agent, apply_policy: Callable[..., str], run_pod: Callable[..., str]
+) -> None:
+    agent.report()
+    everybody = {"namespaceSelector": {}}
+    policy = apply_policy(rules=[{"name": "later", "match": everybody, "protect": {"upTo": "Limit"}}], weather="fine")
+    run_pod("batch")
+    agent.wait_until("protected", lambda: agent.target("batch").get("protect") == "Always")
+    where = ("get", "oomnode", agent.node, "--ignore-not-found", "-o=jsonpath={.status.problems}")
+    problem = f"Policy {policy}, rule later: protect.upTo: expected Always or Request, found 'Limit'"
+    agent.wait_until("reported", lambda: problem in control_plane.kubectl(*where))

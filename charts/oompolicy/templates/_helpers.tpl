@@ -18,6 +18,14 @@ app.kubernetes.io/component: operator
 {{ .image.repository }}:{{ .image.tag | default .root.Chart.AppVersion }}
 {{- end }}
 
+{{/* How the API server is reached: by its Service, by itself, and DNS. */}}
+{{- define "oompolicy.apiPorts" -}}
+- {protocol: TCP, port: 443}
+- {protocol: TCP, port: 6443}
+- {protocol: UDP, port: 53}
+- {protocol: TCP, port: 53}
+{{- end }}
+
 {{/* What the operator reads at its start: oompolicy_operator/settings.py. */}}
 {{- define "oompolicy.operatorConfig" -}}
 logLevel: {{ .Values.operator.logLevel }}
