@@ -403,7 +403,7 @@ def test_what_a_later_version_says_protects_and_is_reported(
     control_plane: ControlPlane, agent: Agent, apply_policy: Callable[..., str], run_pod: Callable[..., str]
 ) -> None:
     agent.report()
-    everybody = {"namespaceSelector": {}}
+    everybody: dict[str, Any] = {"namespaceSelector": {}}
     policy = apply_policy(rules=[{"name": "later", "match": everybody, "protect": {"upTo": "Limit"}}], weather="fine")
     run_pod("batch")
     agent.wait_until("protected", lambda: agent.target("batch").get("protect") == "Always")
