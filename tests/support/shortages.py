@@ -46,14 +46,8 @@ PROTECTED = Pod("ledger", protect="Always", qos="besteffort", oom_score_adj=-990
 MIB = 1 << 20
 HELD = 150
 """MiB in each victim: with what is left, more than the threshold of 200 MiB again once it is freed."""
-LEFT = 60
-"""MiB available in a shortage, below half the threshold and hardly below a quarter.
-
-It may be ten less, for the Python that takes the rest, or thirty more: free pages on the lists of the CPUs count as
-used (since Linux 6.7 there are up to 40 MiB of them), and are taken first.
-"""
-APPROACHED = 80
-"""MiB available where somebody takes what there is step by step: far enough from a quarter of the threshold."""
+LEFT = 80
+"""MiB available in a shortage: below half the threshold, above a quarter."""
 NOISE = 2
 """MiB: the kernel's counters lag behind by as much."""
 KILLED = -signal.SIGKILL
@@ -85,10 +79,14 @@ def start(scene: Scene, pod: Pod, *arguments: str) -> GuestProcess:
 
 def brought_about(scene: Scene) -> GuestProcess:
     """A shortage: the protected one takes all but `LEFT`, once, and none of what is freed then."""
-    return scene.hold(PROTECTED, steady(scene) - LEFT)
+    steady(scene)
+    command = [*WATCHERS, "shorten", "--leave", str(LEFT)]
+    process = scene.start(PROTECTED.container_path, command, oom_score_adj=PROTECTED.oom_score_adj)
+    process.wait_for("leaves", GENEROUS)
+    return process
 
 
-def exhausting(scene: Scene, *, leave: int = APPROACHED) -> GuestProcess:
+def exhausting(scene: Scene, *, leave: int = LEFT) -> GuestProcess:
     """A shortage that lasts: the protected one takes all but so much, and whatever comes back."""
     command = [*WATCHERS, "exhaust", "--leave", str(leave), "--of", "node", "--again"]
     return scene.start(PROTECTED.container_path, command, oom_score_adj=PROTECTED.oom_score_adj)
