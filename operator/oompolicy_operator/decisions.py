@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from oompolicy_api.conditions import Condition
 from oompolicy_api.decision import OOMDecision
+from oompolicy_operator.conditions import renewed
 
 __all__ = ["EVICTED", "Kept", "Verdict", "answered", "condition", "judge", "kept", "surplus"]
 
@@ -107,9 +108,9 @@ def answered(status: int, answer: str) -> Verdict:
 
 def condition(verdict: Verdict, before: Iterable[Condition], now: datetime) -> Condition:
     """The condition that says so; it keeps its lastTransitionTime as long as its status is the same."""
+    old = next((each for each in before if each.type == EVICTED), None)
     status = "True" if verdict.reason == EVICTED else "False"
-    old = next((each for each in before if each.type == EVICTED and each.status == status), None)
-    since = old.last_transition_time if old else now.replace(microsecond=0)
-    return Condition(
-        type=EVICTED, status=status, reason=verdict.reason, message=verdict.message[:4096], last_transition_time=since
+    new = Condition(
+        type=EVICTED, status=status, reason=verdict.reason, message=verdict.message, last_transition_time=now
     )
+    return renewed(old, new)

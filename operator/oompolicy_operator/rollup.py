@@ -8,15 +8,13 @@ from oompolicy_api.conditions import Condition
 from oompolicy_api.policy import NodeCounts, OOMPolicy, OOMPolicyStatus
 from oompolicy_operator import reasons
 from oompolicy_operator.acceptance import Rejection
+from oompolicy_operator.conditions import renewed
 from oompolicy_operator.standing import NodeState
 from oompolicy_operator.tally import Tally
 
 __all__ = ["rejected", "rollup"]
 
 _TYPES = ("Accepted", "Programmed", "Ready")
-
-_LONGEST_MESSAGE = 4096
-"""The CRD's bound; the API server's own words may be longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +100,12 @@ def _status(
 
 
 def _condition(kind: str, seen: _Observation, before: Condition | None, generation: int, now: datetime) -> Condition:
-    status = "True" if seen.holds else "False"
-    since = before.last_transition_time if before and before.status == status else now.replace(microsecond=0)
-    return Condition(
+    new = Condition(
         type=kind,
-        status=status,
+        status="True" if seen.holds else "False",
         reason=seen.reason,
-        message=seen.message[:_LONGEST_MESSAGE],
-        last_transition_time=since,
+        message=seen.message,
+        last_transition_time=now,
         observed_generation=generation,
     )
+    return renewed(before, new)
