@@ -9,11 +9,10 @@ import time
 from collections.abc import Iterator
 
 from oompolicy_agent.guard.census import Census
-from oompolicy_agent.guard.clock import decision_id
 from oompolicy_agent.guard.execution import Execution, Means, Prey
 from oompolicy_agent.guard.kill import Party
 from oompolicy_agent.guard.layout import Place
-from oompolicy_agent.guard.records import Decision
+from oompolicy_agent.guard.ledger import drafted
 from oompolicy_agent.guard.snapshot import is_container
 from oompolicy_agent.guard.targets import Policy, Targets
 from oompolicy_agent.guard.watch import Shortage
@@ -51,8 +50,7 @@ class Departures:
                 yield place.path
 
     def _wait(self, shortage: Shortage, policy: Policy, pod: Place, paths: tuple[str, ...]) -> Execution:
-        now = time.time()
         usage = sum(self._means.cgroups.current(path) or 0 for path in paths)
-        decision = Decision(decision_id(now), now, shortage.domain, policy.mode, policy, shortage.trigger, None)
         prey = Prey(paths, pod.path, Party((), ()), usage, is_ending=True)
-        return Execution(self._means, prey, decision, shortage.since, shortage.sample.margin)
+        draft = drafted(shortage, policy, None)
+        return Execution(self._means, prey, draft, shortage.since, shortage.sample.margin)

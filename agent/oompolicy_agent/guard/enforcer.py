@@ -5,11 +5,10 @@ from dataclasses import replace
 
 from oompolicy_agent.guard.budget import Budget
 from oompolicy_agent.guard.chooser import Choice, Chooser
-from oompolicy_agent.guard.clock import decision_id
 from oompolicy_agent.guard.departures import Departures
 from oompolicy_agent.guard.execution import Execution, Means, Prey
 from oompolicy_agent.guard.grace import grace_of
-from oompolicy_agent.guard.ledger import Ledger
+from oompolicy_agent.guard.ledger import Ledger, drafted
 from oompolicy_agent.guard.log import Log
 from oompolicy_agent.guard.outcasts import Outcasts
 from oompolicy_agent.guard.records import Decision
@@ -67,7 +66,7 @@ class Enforcer:
             excluded=self._outcasts.stuck,
             futile=self._outcasts.futile(now),
         )
-        decision = _decision(shortage, policy, choice)
+        decision = drafted(shortage, policy, choice)
         if choice is None:
             self._rests_until = now + NOTHING_SECONDS
             return self._say_nothing_is_eligible(decision)
@@ -178,9 +177,3 @@ class Enforcer:
     def _measure(self, execution: Execution) -> None:
         self._measured = [*self._measured[-4:], execution.seconds]
         self.kill_to_free_seconds = max(SHORTEST_KILL, *self._measured)
-
-
-def _decision(shortage: Shortage, policy: Policy, choice: Choice | None) -> Decision:
-    now = time.time()
-    victim = choice.victim if choice else None
-    return Decision(decision_id(now), now, shortage.domain, policy.mode, policy, shortage.trigger, victim)

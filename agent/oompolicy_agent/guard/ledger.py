@@ -12,8 +12,9 @@ from oompolicy_agent.guard.log import Log
 from oompolicy_agent.guard.records import Decision, Document, Victim, name_in, pod_victim
 from oompolicy_agent.guard.ring import Ring
 from oompolicy_agent.guard.targets import Policy, Targets
+from oompolicy_agent.guard.watch import Shortage
 
-__all__ = ["Ledger"]
+__all__ = ["Ledger", "drafted"]
 
 DIES = "dies"
 """Of an intent only: the memcgs that were to be emptied, for the guard that has to wait for them."""
@@ -122,6 +123,13 @@ class Ledger:
         self._ring.clear(intent)
         self._journal.write(record, slot)
         self.last = _short(record, decision.victim.name if decision.victim else None)
+
+
+def drafted(shortage: Shortage, policy: Policy, choice: Choice | None) -> Decision:
+    """A decision about a shortage, made now; nothing has come of it yet."""
+    now = time.time()
+    victim = choice.victim if choice else None
+    return Decision(decision_id(now), now, shortage.domain, policy.mode, policy, shortage.trigger, victim)
 
 
 def _told(kill: KernelKill, targets: Targets) -> Victim | None:

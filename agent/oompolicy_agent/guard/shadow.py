@@ -3,14 +3,12 @@
 It decides right after the other has: nothing may delay a kill. What that kill has freed by then is not much.
 """
 
-import time
+from dataclasses import replace
 
 from oompolicy_agent.guard.census import Census
 from oompolicy_agent.guard.chooser import Chooser
-from oompolicy_agent.guard.clock import decision_id
-from oompolicy_agent.guard.ledger import Ledger
+from oompolicy_agent.guard.ledger import Ledger, drafted
 from oompolicy_agent.guard.memcgs import CgroupFS
-from oompolicy_agent.guard.records import Decision
 from oompolicy_agent.guard.targets import Targets
 from oompolicy_agent.guard.watch import Shortage
 
@@ -29,16 +27,13 @@ class Shadow:
 
     def decide(self, shortage: Shortage, targets: Targets) -> None:
         """Records whom the policy of `targets` would have killed."""
-        policy, now = targets.policy, time.time()
-        if policy is None:
+        if (policy := targets.policy) is None:
             return
         choice = self._chooser.choose(
             targets, shortage.domain, with_swap=shortage.sample.has_swap, excluded=NOBODY, futile=NOTHING
         )
-        victim, outcome = (choice.victim, "WouldKill") if choice else (None, "NothingEligible")
-        domain, trigger = shortage.domain, shortage.trigger
-        decision = Decision(decision_id(now), now, domain, policy.mode, policy, trigger, victim, outcome=outcome)
+        decision = drafted(shortage, policy, choice)
         if choice:
-            self._ledger.close(decision, choice)
+            self._ledger.close(replace(decision, outcome="WouldKill"), choice)
         else:
-            self._ledger.nothing_eligible(decision)
+            self._ledger.nothing_eligible(replace(decision, outcome="NothingEligible"))

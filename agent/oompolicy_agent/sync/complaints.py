@@ -37,7 +37,7 @@ class Complaints:
     async def run(self) -> None:
         """Tells whatever comes up, for ever."""
         while True:
-            news = [one for one in self._keeper.pod_problems if one not in self._told]
+            news = [one for one in self._keeper.plan.pod_problems if one not in self._told]
             if news and self._report.read() is not None:
                 for problem in news:
                     await self._tell(problem)

@@ -38,15 +38,13 @@ class Keeper:
 
     Attributes:
         world: what is known of the cluster.
-        problems: what of it was not understood, one sentence each.
-        pod_problems: what tenants should mend in their pods.
+        plan: what follows from it for the node, and what of it was not understood.
         kubelet_hard_eviction_bytes: kubelet's own threshold, None for "could not tell".
     """
 
     def __init__(self, source: Source, path: Path, node: str, log: FilteringBoundLogger) -> None:
         self.world = World()
-        self.problems: tuple[str, ...] = ()
-        self.pod_problems = Plan(None).pod_problems
+        self.plan = Plan(None)
         self.kubelet_hard_eviction_bytes: int | None = None
         self._source = source
         self._path = path
@@ -98,9 +96,9 @@ class Keeper:
     def _write(self) -> None:
         plan = targets.plan(self.world, self._node, self.kubelet_hard_eviction_bytes)
         for problem in plan.problems:
-            if problem not in self.problems:
+            if problem not in self.plan.problems:
                 self._log.error("Met a problem", problem=problem)
-        self.problems, self.pod_problems = plan.problems, plan.pod_problems
+        self.plan = plan
         if plan.document is not None:
             self._put(plan.document)
 

@@ -49,7 +49,7 @@ class Reporter:
 
     def _look(self) -> None:
         """Computes the status again if anything of it may be new."""
-        problems, kubelet = self._keeper.problems, self._keeper.kubelet_hard_eviction_bytes
+        problems, kubelet = self._keeper.plan.problems, self._keeper.kubelet_hard_eviction_bytes
         seen = (self._report.version(), problems, kubelet)
         if seen == self._seen:
             return

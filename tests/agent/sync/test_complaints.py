@@ -14,6 +14,7 @@ from oompolicy_agent.resolve import PodProblem
 from oompolicy_agent.sync.complaints import Complaints
 from oompolicy_agent.sync.guard_report import GuardReport
 from oompolicy_agent.sync.source import ApiError, Source
+from oompolicy_agent.sync.targets import Plan
 
 FAULT = PodProblem("u-1", "shop", "db", "annotation oompolicy.dev/priority: expected a whole number, found 'high'")
 
@@ -37,13 +38,13 @@ class FakeSource:
 async def told(folder: Path, source: FakeSource, *rounds: tuple[PodProblem, ...], pod_uid: str = "mine") -> None:
     """Has the keeper meet these problems one after the other."""
     (folder / "guard-status.json").write_text(json.dumps({"podUid": "mine"}))
-    keeper = SimpleNamespace(pod_problems=())
+    keeper = SimpleNamespace(plan=Plan(None))
     report = GuardReport(folder / "guard-status.json", pod_uid)
     complaints = Complaints(cast("Source", source), report, cast("Any", keeper), node="w1", log=structlog.get_logger())
     running = asyncio.create_task(complaints.run())
     for problems in rounds:
         source.has_been_asked.clear()
-        keeper.pod_problems = problems
+        keeper.plan = Plan(None, pod_problems=problems)
         await asyncio.wait_for(source.has_been_asked.wait(), 20)
     running.cancel()
     await asyncio.wait([running])
