@@ -3,6 +3,8 @@
 import argparse
 import asyncio
 import logging
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,12 +12,16 @@ from pathlib import Path
 import kopf
 
 from oompolicy_operator import logs
-from oompolicy_operator.cluster import connect
+from oompolicy_operator.cluster import Cluster, connect
 from oompolicy_operator.handlers import Handlers
+from oompolicy_operator.lease import Lease, LeaseLostError, lead
+from oompolicy_operator.metrics import Metrics
 from oompolicy_operator.settings import Settings, SettingsError
+from oompolicy_operator.web import serving
 
 __all__ = ["main"]
 
+LEASE_LOST = 1
 BAD_USAGE = 2
 CONFIG = "/etc/oompolicy/operator.yaml"
 
@@ -32,21 +38,64 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"oompolicy-operator: {error}", file=sys.stderr)  # noqa: T201 - there is no log before its settings
         return BAD_USAGE
     logs.configure(settings.log_level)
-    asyncio.run(_run(settings))
+    try:
+        asyncio.run(_run(settings))
+    except LeaseLostError as error:
+        logger.error("Stopped operator", extra={"err": str(error)})  # noqa: TRY400 - one line, not a traceback
+        return LEASE_LOST
     return 0
 
 
 async def _run(settings: Settings) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    metrics = Metrics(os.environ.get("OOMPOLICY_VERSION", "dev"))
     async with connect() as cluster:
-        logger.info("Started operator", extra={"agentImage": settings.agent.image})
+        operator = _Operator(cluster, settings, metrics, stopping)
+        async with serving(settings.health_port, operator.why_not_ready, metrics.registry):
+            await operator.run()
+    logger.info("Stopped operator")
+
+
+class _Operator:
+    """The operator, from waiting for its turn to the end of its work."""
+
+    def __init__(self, cluster: Cluster, settings: Settings, metrics: Metrics, stopping: asyncio.Event) -> None:
+        self._cluster = cluster
+        self._settings = settings
+        self._metrics = metrics
+        self._stopping = stopping
+        self._handlers = Handlers(cluster, settings, metrics)
+        self._holder = "nobody"
+
+    def why_not_ready(self) -> str:
+        """A sentence; empty when it works."""
+        if self._holder:
+            return f"waits for the Lease, which {self._holder} holds"
+        return "" if self._handlers.is_at_work else "waits for the CRDs"
+
+    async def run(self) -> None:
+        """Waits for its turn and works until it is told to stop."""
+        await lead(Lease(self._cluster, self._held_by), self._stopping, self._work)
+
+    def _held_by(self, holder: str) -> None:
+        if holder != self._holder and holder:
+            logger.info("Waits for Lease", extra={"holder": holder})
+        self._holder = holder
+        self._metrics.leading.set(not holder)
+
+    async def _work(self) -> None:
+        agent, decisions = self._settings.agent, self._settings.decisions
+        logger.info("Started operator", extra={"agentImage": agent.image})
         await kopf.operator(
-            registry=Handlers(cluster, settings).registry(),
+            registry=self._handlers.registry(),
             settings=_kopf_settings(),
-            standalone=True,  # the Deployment runs one; peering would need a CRD of its own and is no lock
-            namespaces=sorted({settings.agent.namespace, settings.decisions.namespace} - {""}),
-            liveness_endpoint=f"http://0.0.0.0:{settings.health_port}/healthz" if settings.health_port else None,
+            standalone=True,  # the Lease says who works; peering would need a CRD of its own and is no lock
+            namespaces=sorted({agent.namespace, decisions.namespace} - {""}),
+            stop_flag=self._stopping,
         )
-        logger.info("Stopped operator")
 
 
 def _kopf_settings() -> kopf.OperatorSettings:

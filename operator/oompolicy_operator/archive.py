@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from oompolicy_operator.cluster import Cluster
 from oompolicy_operator.decisions import EVICTED, Kept, Verdict, answered, condition, judge, surplus
 from oompolicy_operator.errors import ApiRefusedError, ApiUnavailableError
+from oompolicy_operator.metrics import Metrics
 from oompolicy_operator.settings import DecisionSettings
 from oompolicy_operator.workqueue import WorkQueue
 
@@ -25,8 +26,11 @@ RETRY_SECONDS = 20.0
 class Archive:
     """The decisions in `kept`, a kopf index: each name has the values of the objects that were indexed under it."""
 
-    def __init__(self, cluster: Cluster, kept: Mapping[str, Collection[Kept]], settings: DecisionSettings) -> None:
-        self.queue = WorkQueue(self.evict, what="decision", settle_seconds=0)
+    def __init__(
+        self, cluster: Cluster, kept: Mapping[str, Collection[Kept]], settings: DecisionSettings, metrics: Metrics
+    ) -> None:
+        self.queue = WorkQueue(self.evict, what="decision", settle_seconds=0, timed=metrics.timed("decision"))
+        self._evictions = metrics.evictions
         self._cluster = cluster
         self._kept = kept
         self._settings = settings
@@ -46,6 +50,7 @@ class Archive:
         await self._cluster.write_decision_status(
             self._settings.namespace, name, decision.uid, condition(verdict, decision.before, now)
         )
+        self._evictions.labels(verdict.reason).inc()
         keys = {"decision": name, "pod": f"{decision.namespace}/{decision.pod}", "reason": verdict.reason}
         logger.info("Tried to evict pod: %s", verdict.message, extra=keys)
         if not verdict.is_final:

@@ -21,6 +21,7 @@ __all__ = ["Cluster", "connect"]
 
 _REQUEST_SECONDS = 30
 _NOT_FOUND, _TOO_MANY_REQUESTS, _SERVER_ERRORS = 404, 429, 500
+_LEASES = "/apis/coordination.k8s.io/v1/namespaces/{}/leases"
 _EVENTS_NAMESPACE = "default"
 """Where Kubernetes files Events about objects that have no namespace; `kubectl describe` looks for them there."""
 
@@ -37,13 +38,7 @@ class Cluster:
 
     async def has_policies_kind(self) -> bool:
         """Whether the CRD is installed and served."""
-        try:
-            await self._request("read API", self._client.request("get", f"/apis/{GROUP}/{VERSION}"))
-        except ApiRefusedError as error:
-            if error.status != _NOT_FOUND:
-                raise
-            return False
-        return True
+        return await self._found("read API", f"/apis/{GROUP}/{VERSION}") is not None
 
     async def apply_daemon_set(self, manifest: Manifest) -> None:
         """Makes the DaemonSet what `manifest` says, whoever has changed these fields."""
@@ -64,13 +59,7 @@ class Cluster:
 
     async def pod(self, namespace: str, name: str) -> Mapping[str, Any] | None:
         """The pod of this name; None if there is none."""
-        path = f"/api/v1/namespaces/{namespace}/pods/{name}"
-        try:
-            return await self._request("read pod", self._client.request("get", path))
-        except ApiRefusedError as error:
-            if error.status == _NOT_FOUND:
-                return None
-            raise
+        return await self._found("read pod", f"/api/v1/namespaces/{namespace}/pods/{name}")
 
     async def evict(self, namespace: str, name: str, uid: str) -> None:
         """Evicts the pod with this uid, unless a PodDisruptionBudget forbids it, which is ApiRefusedError 429."""
@@ -102,10 +91,33 @@ class Cluster:
             if error.status != _NOT_FOUND:
                 raise
 
+    async def lease(self, namespace: str, name: str) -> Mapping[str, Any] | None:
+        """The Lease of this name; None if there is none."""
+        return await self._found("read Lease", f"{_LEASES.format(namespace)}/{name}")
+
+    async def write_lease(self, lease: Manifest) -> None:
+        """Replaces the Lease if it still has the resourceVersion of `lease`, or makes it if `lease` has none."""
+        metadata = lease["metadata"]
+        path = _LEASES.format(metadata["namespace"])
+        if "resourceVersion" in metadata:
+            request = self._client.request("put", f"{path}/{metadata['name']}", body=lease)
+        else:
+            request = self._client.request("post", path, body=lease)
+        await self._request("write Lease", request)
+
     async def post_event(self, name: str, uid: str, notice: Notice, *, now: datetime) -> None:
         """Posts an Event about the policy with this name and uid."""
         event = _event(name, uid, notice, now.replace(microsecond=0).isoformat())
         await self._request("post Event", self._events.create(body=event, field_manager=FIELD_MANAGER))
+
+    async def _found(self, action: str, path: str) -> Mapping[str, Any] | None:
+        """What is at `path`; None if there is nothing."""
+        try:
+            return await self._request(action, self._client.request("get", path))
+        except ApiRefusedError as error:
+            if error.status == _NOT_FOUND:
+                return None
+            raise
 
     async def _apply_status(self, path: str, body: Manifest) -> Mapping[str, Any]:
         options = {"field_manager": FIELD_MANAGER, "force_conflicts": True}

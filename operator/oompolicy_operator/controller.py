@@ -10,6 +10,7 @@ from oompolicy_operator.acceptance import Rejection
 from oompolicy_operator.cluster import Cluster
 from oompolicy_operator.errors import ApiRefusedError, ApiUnavailableError
 from oompolicy_operator.memory import Memory, StoredPolicy
+from oompolicy_operator.metrics import Metrics
 from oompolicy_operator.reconcile import Notice, Wanted, daemon_set_to_apply, reconcile
 from oompolicy_operator.settings import AgentSettings
 from oompolicy_operator.workqueue import WorkQueue
@@ -25,10 +26,10 @@ _GONE = (404, 409)
 class Controller:
     """Keeps DaemonSets and statuses as they should be, for every policy whose name is put into `queue`."""
 
-    def __init__(self, cluster: Cluster, memory: Memory, agent: AgentSettings) -> None:
+    def __init__(self, cluster: Cluster, memory: Memory, agent: AgentSettings, metrics: Metrics) -> None:
         self.cluster = cluster
         self.memory = memory
-        self.queue = WorkQueue(self.reconcile)
+        self.queue = WorkQueue(self.reconcile, timed=metrics.timed("policy"))
         self._agent = agent
         self._written: dict[str, tuple[int, OOMPolicyStatus]] = {}
 

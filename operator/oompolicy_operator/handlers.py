@@ -18,6 +18,7 @@ from oompolicy_operator.controller import Controller
 from oompolicy_operator.decisions import Kept, kept
 from oompolicy_operator.manifests import AGENT_LABEL, POLICY_LABEL
 from oompolicy_operator.memory import Memory, StoredPolicy
+from oompolicy_operator.metrics import Metrics, PolicyCollector
 from oompolicy_operator.observed import Labels, NodeReport, ReadyAgent, ready_agent, report
 from oompolicy_operator.settings import Settings
 
@@ -37,9 +38,10 @@ _NEVER_SEEN = object()
 class Handlers:
     """The handlers, with the controller and the archive that they tell."""
 
-    def __init__(self, cluster: Cluster, settings: Settings) -> None:
+    def __init__(self, cluster: Cluster, settings: Settings, metrics: Metrics) -> None:
         self._cluster = cluster
         self._settings = settings
+        self._metrics = metrics
         self._controller: Controller | None = None
         self._archive: Archive | None = None
         self._sweeping: asyncio.Task[None] | None = None
@@ -51,7 +53,6 @@ class Handlers:
         kopf.on.startup(id="wait-for-crds", registry=registry)(self.wait_for_crds)
         kopf.on.startup(id="start", registry=registry)(self.start)
         kopf.on.cleanup(id="stop", registry=registry)(self.stop)
-        kopf.on.probe(id="policiesWaiting", registry=registry)(self.policies_waiting)
         made_by_us, agents = {POLICY_LABEL: kopf.PRESENT}, dict([AGENT_LABEL])
         kopf.index(*_POLICIES, id="policies", registry=registry)(index_policy)
         kopf.index(*_DAEMON_SETS, id="daemon_sets", labels=made_by_us, registry=registry)(index_daemon_set)
@@ -76,9 +77,14 @@ class Handlers:
         """Takes hold of the indexes, which kopf fills before it sends the first event."""
         indexes = ("policies", "daemon_sets", "nodes", "reports", "agents")
         memory = Memory(*(cast("Mapping[str, Any]", kwargs[name]) for name in indexes))
-        self._controller = Controller(self._cluster, memory, self._settings.agent)
-        kept = cast("Mapping[str, Any]", kwargs["decisions"])
-        self._archive = Archive(self._cluster, kept, self._settings.decisions)
+        decisions = cast("Mapping[str, Any]", kwargs["decisions"])
+        controller = Controller(self._cluster, memory, self._settings.agent, self._metrics)
+        archive = Archive(self._cluster, decisions, self._settings.decisions, self._metrics)
+        self._controller, self._archive = controller, archive
+        self._metrics.depth.labels("policy").set_function(lambda: len(controller.queue))
+        self._metrics.depth.labels("decision").set_function(lambda: len(archive.queue))
+        self._metrics.decisions.set_function(lambda: len(decisions))
+        self._metrics.registry.register(PolicyCollector(memory.statuses))
         self._sweeping = asyncio.create_task(self._archive.sweep_for_ever(), name="sweep decisions")
 
     async def stop(self, **_: object) -> None:
@@ -87,11 +93,13 @@ class Handlers:
             self._sweeping.cancel()
         if self._archive:
             await self._archive.queue.close()
-        await self.controller.queue.close()
+        if self._controller:
+            await self._controller.queue.close()
 
-    async def policies_waiting(self, **_: object) -> int:
-        """What `/healthz` shows: how many policies wait to be looked at."""
-        return len(self.controller.queue)
+    @property
+    def is_at_work(self) -> bool:
+        """Whether the CRDs were there and the cluster is watched."""
+        return self._controller is not None
 
     @property
     def controller(self) -> Controller:

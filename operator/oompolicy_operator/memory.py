@@ -1,10 +1,10 @@
 """The operator's picture of the cluster: kopf's indexes, asked by the names that the rest of the operator uses."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from oompolicy_api.policy import OOMPolicy
+from oompolicy_api.policy import OOMPolicy, OOMPolicyStatus
 from oompolicy_operator.acceptance import Rejection
 from oompolicy_operator.manifests import daemon_set_name
 from oompolicy_operator.observed import Labels, NodeReport, Observed, ReadyAgent
@@ -58,6 +58,11 @@ class Memory:
         if labels is None:
             return []
         return [policy.metadata.name for policy in self._accepted() if is_desired(policy, labels)]
+
+    def statuses(self) -> Iterator[tuple[str, OOMPolicyStatus]]:
+        """Each policy's name and what its status says."""
+        for name, found in self.policies.items():
+            yield name, next(iter(found)).policy.status
 
     def _accepted(self) -> list[OOMPolicy]:
         stored = (next(iter(found)).policy for found in self.policies.values())

@@ -81,7 +81,7 @@ class Settings(_Strict):
     """The least severe line that is logged."""
 
     health_port: int = 8080
-    """Where `/healthz` answers; kubelet's liveness probe asks there. 0: nowhere."""
+    """Where `/healthz`, `/readyz` and `/metrics` answer. 0: nowhere."""
 
     agent: AgentSettings
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 
 import kopf
@@ -11,6 +12,8 @@ __all__ = ["WorkQueue"]
 logger = logging.getLogger(__name__)
 
 Work = Callable[[str], Awaitable[None]]
+Timed = Callable[[str, float], None]
+"""Told how a piece of work ended, Done, Later or Failed, and after how many seconds."""
 
 _FIRST_RETRY_SECONDS = 1.0
 _LAST_RETRY_SECONDS = 60.0
@@ -23,9 +26,18 @@ class WorkQueue:
     twice as long each time. Whoever adds the name meanwhile does not wait for that.
     """
 
-    def __init__(self, work: Work, *, what: str = "policy", settle_seconds: float = 0.5, parallel: int = 4) -> None:
+    def __init__(
+        self,
+        work: Work,
+        *,
+        what: str = "policy",
+        settle_seconds: float = 0.5,
+        parallel: int = 4,
+        timed: Timed = lambda _result, _seconds: None,
+    ) -> None:
         self._work = work
         self._what = what
+        self._timed = timed
         self._settle_seconds = settle_seconds
         self._free = asyncio.Semaphore(parallel)
         self._added: dict[str, asyncio.Event] = {}
@@ -64,16 +76,22 @@ class WorkQueue:
 
     async def _try(self, name: str, failures: int) -> float | None:
         """None when the work was done, else after how many seconds it should be tried again."""
+        async with self._free:
+            start = time.monotonic()
+            result, delay = await self._work_once(name, failures)
+            self._timed(result, time.monotonic() - start)
+        return delay
+
+    async def _work_once(self, name: str, failures: int) -> tuple[str, float | None]:
         try:
-            async with self._free:
-                await self._work(name)
+            await self._work(name)
         except kopf.TemporaryError as error:
             logger.warning("Could not reconcile %s", self._what, extra={self._what: name, "err": str(error)})
-            return error.delay
+            return "Later", error.delay
         except Exception:
             logger.exception("Could not reconcile %s", self._what, extra={self._what: name})
-            return float(min(_FIRST_RETRY_SECONDS * 2**failures, _LAST_RETRY_SECONDS))
-        return None
+            return "Failed", float(min(_FIRST_RETRY_SECONDS * 2**failures, _LAST_RETRY_SECONDS))
+        return "Done", None
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

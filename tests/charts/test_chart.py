@@ -142,7 +142,8 @@ def test_operator_may_do_what_it_does_and_no_more() -> None:
     assert rules("Role", "oompolicy-operator") == in_both | makes
     keeps = {(own, "oomdecisions", "delete"), (own, "oomdecisions/status", "patch")}
     assert rules("Role", "oompolicy-operator-decisions") == in_both | keeps
-    assert rules("Role", "oompolicy-operator-events") == {("", "events", "create")}
+    leads = {("coordination.k8s.io", "leases", verb) for verb in ("create", "get", "update")}
+    assert rules("Role", "oompolicy-operator-cluster") == {("", "events", "create")} | leads
 
 
 def test_agent_may_do_what_it_does_and_no_more() -> None:

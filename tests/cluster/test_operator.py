@@ -4,20 +4,18 @@ There is no kubelet: the tests write what agents would write, with the agents' o
 """
 
 import json
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from lab.control_plane import ControlPlane, KubectlError
 from operating.given import PATIENCE, Given
 from operating.process import AGENTS, Operator, helm
 
 pytestmark = pytest.mark.cluster
-
-PATIENCE_SECONDS = 90.0
 
 
 @pytest.fixture(scope="module")
@@ -194,10 +192,7 @@ def test_getting_ready_is_an_event_that_describe_shows(given: Given, name: str) 
     given.report(given.ready_agent())
     given.wait("condition=Ready")
     event = f"involvedObject.name={name},reason=Ready"
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not given.kubectl("get", "events", "--field-selector", event, "-o", "name"):
-        assert time.monotonic() < deadline, "no Event"
-        time.sleep(0.2)
+    given.until("there is an Event", lambda: given.kubectl("get", "events", "--field-selector", event, "-o", "name"))
     assert "1 of 1 nodes: 1 Userspace" in given.kubectl("describe", "oomp", name).rpartition("Events:")[2]
 
 
@@ -251,3 +246,73 @@ def test_agent_that_was_given_every_right_still_touches_no_other_node(given: Giv
     finally:
         given.kubectl("delete", "clusterrolebinding", name)
         given.kubectl("delete", "oomnode", f"{name}-other")
+
+
+def test_operator_killed_at_any_moment_leaves_nothing_undone(given: Given, name: str, operator: Operator) -> None:
+    """Before it has written anything, after the DaemonSet, and after the status."""
+    given.node()
+    moments: tuple[Callable[[str], None], ...] = (
+        lambda _: None,
+        lambda policy: given.wait("create", f"daemonset/oompolicy-{policy}", "-n", AGENTS),
+        lambda policy: given.wait("condition=Accepted", f"oomp/{policy}"),
+    )
+    policies = [f"{name}-{number}" for number in range(len(moments))]
+    for policy, until_then in zip(policies, moments, strict=True):
+        given.policy(policy)
+        until_then(policy)
+        operator.kill()
+        operator.start()
+    for policy in policies:
+        given.wait("condition=Accepted", f"oomp/{policy}")
+        given.wait("create", f"daemonset/oompolicy-{policy}", "-n", AGENTS)
+        assert given.stored(policy)["status"]["nodes"]["desired"] == 1
+
+
+def test_policies_deleted_while_they_are_worked_on_leave_nothing_behind(given: Given, name: str) -> None:
+    for _ in range(5):
+        given.policy()
+        given.kubectl("delete", "oomp", name)
+    given.policy()
+    given.wait("condition=Accepted")
+    given.wait("create", f"daemonset/oompolicy-{name}", "-n", AGENTS)
+    owner = given.daemon_set()["metadata"]["ownerReferences"]
+    assert [each["uid"] for each in owner] == [given.stored()["metadata"]["uid"]]
+
+
+def test_crds_are_upgraded_under_the_operator(given: Given, name: str, control_plane: ControlPlane) -> None:
+    """A new optional field changes the CRD's schema, and the API server begins all watches of its kind anew."""
+    given.policy()
+    given.wait("condition=Accepted")
+    crd = json.loads(control_plane.kubectl("get", "crd", "oompolicies.oompolicy.dev", "-o", "json"))
+    fields = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/aFieldOfTheNextVersion"
+    assert crd["spec"]["versions"][0]["name"] == "v1alpha1"
+    add = [{"op": "add", "path": fields, "value": {"type": "string", "maxLength": 10}}]
+    control_plane.kubectl("patch", "crd", crd["metadata"]["name"], "--type=json", "-p", json.dumps(add))
+    try:
+        given.policy(f"{name}-next", aFieldOfTheNextVersion="x")
+        given.wait("condition=Accepted", f"oomp/{name}-next")
+        given.wait("create", f"daemonset/oompolicy-{name}-next", "-n", AGENTS)
+        assert given.stored(f"{name}-next")["spec"]["aFieldOfTheNextVersion"] == "x"
+    finally:
+        given.kubectl("delete", "oomp", f"{name}-next", "--ignore-not-found")
+        remove = [{"op": "remove", "path": fields}]
+        control_plane.kubectl("patch", "crd", crd["metadata"]["name"], "--type=json", "-p", json.dumps(remove))
+
+
+def test_metrics_count_the_nodes_of_each_policy_until_it_is_gone(given: Given, name: str, operator: Operator) -> None:
+    def value(metric: str, **labels: str) -> float | None:
+        families = text_string_to_metric_families(operator.ask("metrics"))
+        found = [each for family in families for each in family.samples if each.name == metric]
+        return next((each.value for each in found if labels.items() <= each.labels.items()), None)
+
+    given.node()
+    given.policy()
+    given.report(given.ready_agent())
+    given.wait("condition=Ready")
+    nodes, condition = "oompolicy_operator_policy_nodes", "oompolicy_operator_policy_condition"
+    given.until("the metrics follow", lambda: value(condition, policy=name, type="Ready") == 1)
+    assert value(nodes, policy=name, state="programmed") == value(nodes, policy=name, state="userspace") == 1
+    assert value("oompolicy_operator_leading") == 1
+    assert (value("oompolicy_operator_work_duration_seconds_count", queue="policy", result="Done") or 0) >= 1
+    given.kubectl("delete", "oomp", name)
+    given.until("it is not counted any more", lambda: value(nodes, policy=name) is None)

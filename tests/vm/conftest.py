@@ -1,6 +1,6 @@
 """Machines for the tests in this folder: one that they share, and fresh ones on demand."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
 
@@ -11,6 +11,17 @@ from proofs import WHOLE
 
 collect_ignore = [] if WHOLE else ["test_replicas.py"]
 """It holds 25 replicas that grow together to times, so it needs a machine with nothing else on it."""
+
+STATE = """
+grep -H . /sys/fs/cgroup/kubepods/memory.current /sys/fs/cgroup/kubepods/memory.max /proc/meminfo /proc/loadavg
+for task in /proc/[0-9]*/task/*; do
+    test -s "$task/../../cmdline" || continue
+    echo "$task $(tr '\\0' ' ' < "$task/../../cmdline" | tail -c 120)"
+    grep -E '^(State|VmRSS|SigPnd|.*ctxt_switches)' "$task/status"
+    cat "$task/schedstat" "$task/stack"
+done
+"""
+"""Prints what each task of the machine does, in the kernel's own words."""
 
 Boot = Callable[..., AbstractContextManager[VM]]
 
@@ -26,3 +37,16 @@ def vm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VM]:
 def boot(tmp_path_factory: pytest.TempPathFactory) -> Boot:
     """Boots a fresh machine; the options are those of lab.vm.boot_vm."""
     return partial(boot_vm, folder=tmp_path_factory.mktemp("vm"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Adds what the shared machine was doing when a test failed in it."""
+    report = yield
+    machine = getattr(item, "funcargs", {}).get("vm")
+    if call.when == "call" and report.failed and machine:
+        found = machine.run(["sh", "-c", STATE], check=False, timeout=60)
+        report.sections.append(("The machine at the failure", found.stdout + found.stderr))
+    return report

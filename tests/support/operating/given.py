@@ -1,6 +1,8 @@
 """What a test of the operator writes into the cluster: policies, nodes, and in the agents' name what agents report."""
 
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,7 +13,8 @@ __all__ = ["PATIENCE", "Given"]
 
 Object = dict[str, Any]
 
-PATIENCE = "--timeout=90s"
+PATIENCE_SECONDS = 90.0
+PATIENCE = f"--timeout={PATIENCE_SECONDS:g}s"
 
 
 class Given:
@@ -83,6 +86,13 @@ class Given:
     def wait(self, condition: str, what: str = "", *where: str) -> None:
         """Waits as `kubectl wait --for=CONDITION` does, for the policy or for `what`."""
         self.kubectl(*where, "wait", f"--for={condition}", what or f"oomp/{self.name}", PATIENCE)
+
+    def until(self, what: str, is_so: Callable[[], object]) -> None:
+        """Asks five times a second until it is so, for what kubectl cannot wait for."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not is_so():
+            assert time.monotonic() < deadline, f"not within {PATIENCE_SECONDS:g} s: {what}"
+            time.sleep(0.2)
 
     def _apply(self, kind: str, name: str, body: Object, version: str = "v1") -> None:
         metadata = {"name": name, "labels": {"pool": self.name}}

@@ -54,14 +54,18 @@ class Operator:
     process: Daemon | None = None
 
     def start(self) -> None:
-        """Starts the process and waits until it is healthy."""
+        """Starts the process and waits until it is at work."""
+        wait_for("operator ready", self.is_ready, daemon=self.launch(), patience_seconds=PATIENCE_SECONDS)
+
+    def launch(self) -> Daemon:
+        """Starts the process."""
         self._port = free_port()
         command: list[str | Path] = [sys.executable, "-m", "oompolicy_operator", "--config", self._config()]
         token = self.control_plane.kubectl("-n", NAMESPACE, "create", "token", "oompolicy-operator")
         kubeconfig = kubeconfig_of(self.control_plane, token, self.folder / "operator.kubeconfig")
         log = self.folder / "operator.log"
         self.process = Daemon(command, log, {"KUBECONFIG": str(kubeconfig)}, patience_seconds=30)
-        wait_for("operator healthy", self._is_healthy, daemon=self.process, patience_seconds=PATIENCE_SECONDS)
+        return self.process
 
     def stop(self) -> None:
         """Ends the process as the kubelet would, and waits for it."""
@@ -69,9 +73,29 @@ class Operator:
             self.process.stop()
         self.process = None
 
+    def kill(self) -> None:
+        """Ends the process where it stands."""
+        if self.process:
+            self.process.process.kill()
+            self.process.process.wait()
+        self.process = None
+
     def lines(self) -> list[dict[str, Any]]:
         """Its log until now."""
         return [json.loads(line) for line in (self.folder / "operator.log").read_text().splitlines()]
+
+    def is_ready(self) -> bool:
+        """Whether it holds the Lease and watches the cluster."""
+        try:
+            return self.ask("readyz") == "ok\n"
+        except OSError:
+            return False
+
+    def ask(self, path: str) -> str:
+        """What it answers there, as to kubelet and to Prometheus; raises OSError, also for an answer of 503."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/{path}", timeout=5) as answer:
+            text: bytes = answer.read()
+        return text.decode()
 
     def _config(self) -> Path:
         found = ("configmap", "oompolicy-operator", "-o", r"jsonpath={.data.operator\.yaml}")
@@ -79,10 +103,3 @@ class Operator:
         path = self.folder / "operator.yaml"
         path.write_text(yaml.safe_dump(settings | {"healthPort": self._port}))
         return path
-
-    def _is_healthy(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/healthz", timeout=5) as answer:
-                return "policiesWaiting" in json.load(answer)
-        except OSError:
-            return False
