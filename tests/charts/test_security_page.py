@@ -42,9 +42,11 @@ def given(program: str) -> set[Right]:
             namespace = role["metadata"].get("namespace")
             place = PLACES[namespace][program] if namespace else "cluster"
             for rule in role["rules"]:
-                assert not rule.keys() - {"apiGroups", "resources", "verbs"}, yaml.safe_dump(rule)
+                assert not rule.keys() - {"apiGroups", "resources", "resourceNames", "verbs"}, yaml.safe_dump(rule)
                 (group,) = rule["apiGroups"]
-                found |= {(group, resource, verb, place) for resource in rule["resources"] for verb in rule["verbs"]}
+                only = "".join(f" ({name})" for name in rule.get("resourceNames", ()))
+                resources = [resource + only for resource in rule["resources"]]
+                found |= {(group, resource, verb, place) for resource in resources for verb in rule["verbs"]}
     return found
 
 
