@@ -29,8 +29,8 @@ class NodeReport(NamedTuple):
     applied: tuple[tuple[str, int], ...]
     """Uid and generation of the policies that the guard applies."""
     backend: str | None
-    why_off: str
-    """Why not even user space works, in one word; empty when something works."""
+    why: str
+    """In one word, why the best backend is not the one that decides; if none does, why not even user space."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,5 +61,6 @@ def report(body: Mapping[str, Any]) -> NodeReport | None:
     except ValidationError:
         return None
     applied = tuple((each.uid, each.generation) for each in status.policies)
-    why = next((each.reason for each in status.reasons if each.backend == "Userspace"), "")
-    return NodeReport(status.agent_pod_uid, applied, status.backend, why if status.backend == "Off" else "")
+    missed = "Userspace" if status.backend == "Off" else "KernelHook"
+    why = next((each.reason for each in status.reasons if each.backend == missed), "")
+    return NodeReport(status.agent_pod_uid, applied, status.backend, why)

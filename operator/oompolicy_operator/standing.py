@@ -31,13 +31,13 @@ class NodeState:
 
     Attributes:
         standing: what the policy is there.
-        backend, why_off: of programmed nodes only.
+        backend, why: of programmed nodes only, as in NodeReport.
         winner: the name of the policy that overrides it; empty when none does.
     """
 
     standing: Standing
     backend: str | None = None
-    why_off: str = ""
+    why: str = ""
     winner: str = ""
 
 
@@ -56,7 +56,7 @@ def _state(policy: OOMPolicy, node: str, labels: Mapping[str, str], observed: Ob
         return NodeState(Standing.STALE)
     if (policy.metadata.uid, policy.metadata.generation) not in report.applied:
         return NodeState(Standing.PENDING)
-    return NodeState(Standing.PROGRAMMED, report.backend, report.why_off)
+    return NodeState(Standing.PROGRAMMED, report.backend, report.why)
 
 
 def _winner(policy: OOMPolicy, found: InForce) -> OOMPolicy | None:

@@ -1,7 +1,7 @@
 """Counts a policy's nodes by state, for its status and for the sentence in its conditions."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from oompolicy_api.policy import NodeCounts
@@ -17,8 +17,8 @@ _COUNTED_BACKENDS: Final[Mapping[str, str]] = {
 }
 """Backends that the status has a count for, best first. Another one, of a newer agent, counts as programmed only."""
 
-MOST_WINNERS = 3
-"""So many of those that override a policy are named."""
+MOST_NAMED = 3
+"""Of those that override a policy, and of the reasons against a better backend."""
 
 
 class Tally:
@@ -35,7 +35,7 @@ class Tally:
         programmed = [state for state in everything if state.standing is Standing.PROGRAMMED]
         self._standings = Counter(state.standing for state in everything)
         self._backends = Counter(state.backend or "unknown" for state in programmed)
-        self._why_off = sorted({state.why_off for state in programmed if state.why_off})
+        self._why = Counter((state.backend, state.why) for state in programmed if state.why)
         self._winners = sorted({state.winner for state in everything if state.winner})
         self.desired = len(everything)
         self.programmed = len(programmed)
@@ -56,10 +56,10 @@ class Tally:
         )
 
     def __str__(self) -> str:
-        """For example "10 of 12 nodes: 4 KernelHook, 6 Userspace, 1 overridden by strict, 1 stale"."""
+        """For example "9 of 12 nodes: 5 KernelHook, 4 Userspace (3 NoOOMHook, 1 NoBTF), 3 stale"."""
         known = [name for name in _COUNTED_BACKENDS if self._backends[name]]
         others = sorted(self._backends.keys() - _COUNTED_BACKENDS.keys())
-        parts = [f"{self._backends[name]} {name}{self._why(name)}" for name in (*known, *others)]
+        parts = [f"{self._backends[name]} {name}{self._because(name)}" for name in (*known, *others)]
         rest = (Standing.OVERRIDDEN, Standing.PENDING, Standing.STALE)
         parts += [f"{self._standings[each]} {each.value}{self._by(each)}" for each in rest if self._standings[each]]
         return f"{self.programmed} of {self.desired} nodes: {', '.join(parts)}"
@@ -68,9 +68,17 @@ class Tally:
         """By whom, for the overridden."""
         if standing is not Standing.OVERRIDDEN or not self._winners:
             return ""
-        more = len(self._winners) - MOST_WINNERS
-        others = f" and {more} more" if more > 0 else ""
-        return f" by {', '.join(self._winners[:MOST_WINNERS])}{others}"
+        return f" by {_some(self._winners)}"
 
-    def _why(self, backend: str) -> str:
-        return f" ({', '.join(self._why_off)})" if backend == "Off" and self._why_off else ""
+    def _because(self, backend: str) -> str:
+        """Why these nodes have no better backend; counted where there is more than one answer."""
+        found = sorted((-count, why) for (where, why), count in self._why.items() if where == backend)
+        if not found:
+            return ""
+        is_one = -found[0][0] == self._backends[backend]
+        return f" ({_some([why if is_one else f'{-count} {why}' for count, why in found])})"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -36,13 +36,21 @@ def test_report_keeps_who_reports_and_what_is_applied() -> None:
     assert found == NodeReport("p", (("u", 3),), "Userspace", "")
 
 
-def test_report_of_a_node_where_nothing_works_says_why() -> None:
+@pytest.mark.parametrize(
+    ("backend", "why"),
+    [
+        pytest.param("Off", "NoPSI", id="nothing-works"),
+        pytest.param("Userspace", "NotBuiltIn", id="a-better-one-does-not-work"),
+        pytest.param("KernelHook", "", id="the-best-one-works"),
+    ],
+)
+def test_report_says_why_there_is_no_better_backend(backend: str, why: str) -> None:
     reasons = [
         {"backend": "KernelHook", "reason": "NotBuiltIn", "message": "..."},
         {"backend": "Userspace", "reason": "NoPSI", "message": "..."},
     ]
-    assert report(node(backend="Off", reasons=reasons)) == NodeReport(None, (), "Off", "NoPSI")
-    assert report(node(backend="KernelHook", reasons=reasons)) == NodeReport(None, (), "KernelHook", "")
+    found = [each for each in reasons if each["backend"] != backend]
+    assert report(node(backend=backend, reasons=found)) == NodeReport(None, (), backend, why)
 
 
 def test_newer_numbers_make_no_newer_report() -> None:

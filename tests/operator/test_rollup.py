@@ -1,5 +1,6 @@
 """From the states of nodes to a status, as a table."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -44,6 +45,27 @@ def condition(status: OOMPolicyStatus, kind: str) -> Condition:
             id="mixed-backends",
         ),
         pytest.param(
+            [HOOK, replace(USERSPACE, why="NoBTF"), *[replace(USERSPACE, why="NoOOMHook")] * 2],
+            "True Programmed",
+            "True Ready",
+            "4 of 4 nodes: 1 KernelHook, 3 Userspace (2 NoOOMHook, 1 NoBTF)",
+            id="reasons-against-a-better-backend",
+        ),
+        pytest.param(
+            [replace(ASSIST, why="NoOOMHook"), replace(USERSPACE, why="NoBTF")],
+            "True Programmed",
+            "True Ready",
+            "2 of 2 nodes: 1 KernelAssist (NoOOMHook), 1 Userspace (NoBTF)",
+            id="reasons-by-backend",
+        ),
+        pytest.param(
+            [replace(USERSPACE, why=why) for why in "ABCDE"],
+            "True Programmed",
+            "True Ready",
+            "5 of 5 nodes: 5 Userspace (1 A, 1 B, 1 C and 2 more)",
+            id="more-reasons-than-a-sentence-bears",
+        ),
+        pytest.param(
             [USERSPACE, OVERRIDDEN],
             "True Programmed",
             "True Ready",
@@ -66,7 +88,7 @@ def condition(status: OOMPolicyStatus, kind: str) -> Condition:
             [OFF, NO_PSI, OFF],
             "True Programmed",
             "False BackendOff",
-            "3 of 3 nodes: 3 Off (CgroupV1, NoPSI)",
+            "3 of 3 nodes: 3 Off (2 CgroupV1, 1 NoPSI)",
             id="off",
         ),
         pytest.param([NEWER], "True Programmed", "True Ready", "1 of 1 nodes: 1 Firmware", id="backend-we-do-not-know"),

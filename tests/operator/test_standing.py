@@ -17,7 +17,7 @@ def policy(name: str = "mine", generation: int = 3, **spec: Any) -> OOMPolicy:  
 
 
 def report(policy: str = "mine", generation: int = 3, pod: str | None = "pod-1", **more: Any) -> NodeReport:  # noqa: ANN401
-    fields = {"agent_pod_uid": pod, "applied": ((f"uid-{policy}", generation),), "backend": "Userspace", "why_off": ""}
+    fields = {"agent_pod_uid": pod, "applied": ((f"uid-{policy}", generation),), "backend": "Userspace", "why": ""}
     return NodeReport(**(fields | more))
 
 
@@ -39,7 +39,7 @@ OVERRIDDEN = NodeState(Standing.OVERRIDDEN, winner="other")
         pytest.param(report("other"), {"pod-1"}, PENDING, id="another-policy-still"),
         pytest.param(report(applied=()), {"pod-1"}, PENDING, id="nothing-applied"),
         pytest.param(
-            report(backend="Off", why_off="NoPSI"),
+            report(backend="Off", why="NoPSI"),
             {"pod-1"},
             NodeState(Standing.PROGRAMMED, "Off", "NoPSI"),
             id="applied-and-off",

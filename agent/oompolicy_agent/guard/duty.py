@@ -4,7 +4,7 @@ import os
 
 from oompolicy_agent.guard.log import Log
 from oompolicy_agent.guard.settings import Settings
-from oompolicy_agent.guard.support import BACKEND, Reason, Support, probe
+from oompolicy_agent.guard.support import BACKEND, Reason, Support, not_allowed, probe
 from oompolicy_agent.guard.targets import Policy
 
 __all__ = ["BREAK_GLASS", "Duty"]
@@ -45,6 +45,8 @@ class Duty:
             return Reason(BACKEND, "BreakGlass", f"{self._glass} is there; remove it to have the guard act again")
         if policy is None:
             return NO_POLICY
+        if not policy.allows(BACKEND):
+            return not_allowed(BACKEND)
         return POLICY_OFF if policy.mode == "Off" else None
 
     def _say(self, obstacle: Reason | None) -> None:

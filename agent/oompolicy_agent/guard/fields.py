@@ -62,6 +62,15 @@ def string(field: str, found: object, longest: int = LONGEST_NAME) -> str:
     return found
 
 
+def strings(field: str, found: object, most: int) -> tuple[str, ...]:
+    """The names of a list of at most `most`; an absent list is empty."""
+    if found is None:
+        return ()
+    if not isinstance(found, list) or len(found) > most:
+        raise FieldError(field, f"a list of at most {most} names", found)
+    return tuple(string(f"{field}[{index}]", item) for index, item in enumerate(found))
+
+
 def string_or_none(field: str, found: object) -> str | None:
     """As `string`; None where nothing is said."""
     return None if found is None else string(field, found)

@@ -12,6 +12,7 @@ from oompolicy_agent.guard.fields import (
     mapping,
     string,
     string_or_none,
+    strings,
 )
 from oompolicy_agent.guard.findings import Findings
 from oompolicy_agent.guard.settings import Limits
@@ -20,8 +21,11 @@ from oompolicy_agent.model import TieBreak
 
 __all__ = ["read_policy"]
 
+MOST_BACKENDS = 16
 MODES = ("Enforce", "Audit", "Off")
-_POLICY = frozenset({"name", "uid", "generation", "mode", "defaultPriority", "tieBreak", "trigger", "budget"})
+_POLICY = frozenset(
+    {"name", "uid", "generation", "mode", "backends", "defaultPriority", "tieBreak", "trigger", "budget"}
+)
 _NUMBERS: dict[str, dict[str, tuple[str, range]]] = {
     "trigger": {
         "memoryAvailableBytes": ("threshold_bytes", range(1, 2**53 + 1)),
@@ -63,6 +67,7 @@ def read_policy(found: object, limits: Limits, findings: Findings) -> Policy | N
         default_priority=integer_or_none("policy.defaultPriority", fields.get("defaultPriority"), INT32) or 0,
         tie_break=_tie_break(string_or_none("policy.tieBreak", fields.get("tieBreak")), findings),
         limits=_limits(fields, limits, findings),
+        backends=strings("policy.backends", fields.get("backends"), MOST_BACKENDS),
     )
 
 

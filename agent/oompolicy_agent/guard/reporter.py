@@ -5,7 +5,7 @@ import time
 from oompolicy_agent.guard.parts import Parts
 from oompolicy_agent.guard.snapshot import Facts, Mapped, mapped, untold
 from oompolicy_agent.guard.status import Status, boot_id
-from oompolicy_agent.guard.support import BETTER, Reason
+from oompolicy_agent.guard.support import BETTER, Reason, not_allowed
 from oompolicy_agent.guard.watch import Watch
 
 __all__ = ["Reporter"]
@@ -43,10 +43,12 @@ class Reporter:
 
     def _status(self, node: Watch, obstacle: Reason | None, kill_to_free: float) -> Status:
         parts, threshold = self._parts, node.below.room if node.below else None
+        policy = parts.inbox.targets.policy
+        better = [not_allowed(one.backend) if policy and not policy.allows(one.backend) else one for one in BETTER]
         return Status(
-            policy=parts.inbox.targets.policy,
+            policy=policy,
             audit=audit.policy if (audit := parts.inbox.targets.audit) else None,
-            reasons=(*BETTER, obstacle) if obstacle else BETTER,
+            reasons=(*better, obstacle) if obstacle else tuple(better),
             backend="Off" if obstacle else "Userspace",
             threshold_bytes=threshold,
             margin_bytes=node.sample.margin if node.sample else None,

@@ -9,6 +9,7 @@ from oompolicy_agent.guard.census import Census
 from oompolicy_agent.guard.chooser import Chooser
 from oompolicy_agent.guard.ledger import Ledger, drafted
 from oompolicy_agent.guard.memcgs import CgroupFS
+from oompolicy_agent.guard.support import BACKEND
 from oompolicy_agent.guard.targets import Targets
 from oompolicy_agent.guard.watch import Shortage
 
@@ -27,7 +28,7 @@ class Shadow:
 
     def decide(self, shortage: Shortage, targets: Targets) -> None:
         """Records whom the policy of `targets` would have killed."""
-        if (policy := targets.policy) is None:
+        if (policy := targets.policy) is None or not policy.allows(BACKEND):
             return
         choice = self._chooser.choose(
             targets, shortage.domain, with_swap=shortage.sample.has_swap, excluded=NOBODY, futile=NOTHING

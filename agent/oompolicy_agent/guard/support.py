@@ -17,6 +17,7 @@ __all__ = [
     "missing_cgroup_v2",
     "missing_memory_controller",
     "missing_pressure",
+    "not_allowed",
     "probe",
 ]
 
@@ -45,7 +46,7 @@ BETTER = (
     Reason("KernelHook", "NotBuiltIn", "This agent has no KernelHook backend yet"),
     Reason("KernelAssist", "NotBuiltIn", "This agent has no KernelAssist backend yet"),
 )
-"""Why not a better backend than Userspace."""
+"""Why not a better backend than Userspace, whatever the policy says."""
 
 
 def probe(cgroup_root: str, proc: str) -> Support:
@@ -87,6 +88,11 @@ def missing_pressure(proc: str) -> Reason | None:
             raise
         return _missing("NoPSI", "There is no pressure stall information; boot with psi=1, a kernel with CONFIG_PSI")
     return None
+
+
+def not_allowed(backend: str) -> Reason:
+    """A policy's `backends` leave it out."""
+    return Reason(backend, "NotAllowed", "The policy's spec.backends do not have it")
 
 
 def _missing(reason: str, message: str) -> Reason:

@@ -20,6 +20,12 @@ class Policy:
     tie_break: TieBreak = TieBreak.LARGEST_USAGE
     limits: Limits = field(default_factory=Limits)
     """When to act and how often: the guard's own numbers, with those that the policy sets in their place."""
+    backends: tuple[str, ...] = ()
+    """Those that are allowed, best first; empty: all. There may be names that this version does not know."""
+
+    def allows(self, backend: str) -> bool:
+        """Whether that backend may decide."""
+        return not self.backends or backend in self.backends
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,7 @@ def _policy(policy: OOMPolicy, doubts: list[str]) -> dict[str, Any]:
         "uid": meta.uid,
         "generation": meta.generation,
         "mode": _known(f"{where}.mode", spec.mode, KNOWN_MODES, "Off", doubts),  # which touches nothing
+        "backends": list(spec.backends),
         "defaultPriority": spec.default_priority,
         "tieBreak": _known(f"{where}.victim.tieBreak", tie_break, TIE_BREAKS, TIE_BREAKS[0], doubts),
         "trigger": _trigger(where, spec.trigger, doubts),

@@ -1,5 +1,6 @@
 """What keeps the guard from acting."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,21 @@ def test_no_policy_does(office: Office) -> None:
 
 def test_a_policy_that_is_off_does(office: Office) -> None:
     assert office.reason(Policy("mixed", "6f1c", 3, "Off")) == "PolicyOff"
+
+
+@pytest.mark.parametrize(
+    ("allowed", "reason"),
+    [
+        pytest.param((), None, id="all-are-allowed"),
+        pytest.param(("KernelHook", "Userspace"), None, id="userspace-is-among-them"),
+        pytest.param(("KernelHook",), "NotAllowed", id="only-another"),
+        pytest.param(("Firmware",), "NotAllowed", id="only-one-that-nobody-knows"),
+    ],
+)
+def test_a_policy_that_does_not_allow_this_backend_does(
+    office: Office, allowed: tuple[str, ...], reason: str | None
+) -> None:
+    assert office.reason(replace(ENFORCE, backends=allowed)) == reason
 
 
 def test_broken_glass_does_at_once_and_until_it_is_removed(office: Office, capfd: pytest.CaptureFixture[str]) -> None:

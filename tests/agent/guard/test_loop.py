@@ -94,6 +94,17 @@ def test_the_status_says_what_happened(node: Node) -> None:
     assert after["lastDecision"]["outcome"] == "Killed"
 
 
+def test_a_policy_that_allows_only_another_backend_kills_nobody_and_says_why(node: Node) -> None:
+    node.tell(backends=["KernelHook"])
+    node.host.meminfo(available=SHORT)
+    node.step()
+    status = node.status()
+    assert status["backend"] == "Off"
+    reasons = {each["backend"]: each["reason"] for each in status["reasons"]}
+    assert reasons == {"KernelHook": "NotBuiltIn", "KernelAssist": "NotAllowed", "Userspace": "NotAllowed"}
+    assert all(process.poll() is None for process in node.processes.values())
+
+
 def test_audit_touches_nobody_and_does_not_say_so_all_the_time(tmp_path: Path) -> None:
     node = Node(tmp_path)
     node.tell(mode="Audit")

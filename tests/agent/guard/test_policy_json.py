@@ -20,6 +20,33 @@ def limits(policy: dict[str, Any], own: Limits = OWN) -> Limits:
 
 
 @pytest.mark.parametrize(
+    ("said", "allowed"),
+    [
+        pytest.param({}, (), id="absent"),
+        pytest.param({"backends": []}, (), id="empty"),
+        pytest.param({"backends": ["KernelHook", "Firmware"]}, ("KernelHook", "Firmware"), id="also-unknown-ones"),
+    ],
+)
+def test_backends_are_those_that_are_allowed(said: dict[str, Any], allowed: tuple[str, ...]) -> None:
+    found = read_policy({"name": "mixed", "mode": "Enforce"} | said, OWN, Findings())
+    assert found
+    assert found.backends == allowed
+
+
+@pytest.mark.parametrize(
+    ("backends", "message"),
+    [
+        pytest.param("Userspace", "policy.backends: expected a list", id="no-list"),
+        pytest.param(["Userspace", 1], r"policy.backends\[1\]: expected", id="no-name"),
+        pytest.param(["Userspace"] * 17, "at most 16 names", id="too-many"),
+    ],
+)
+def test_backends_that_are_none_are_refused(backends: object, message: str) -> None:
+    with pytest.raises(FieldError, match=message):
+        read_policy({"name": "mixed", "mode": "Enforce", "backends": backends}, OWN, Findings())
+
+
+@pytest.mark.parametrize(
     "policy",
     [
         pytest.param({}, id="absent"),

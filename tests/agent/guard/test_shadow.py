@@ -57,6 +57,17 @@ def test_records_that_it_would_have_found_nobody(node: Node) -> None:
     assert [record["outcome"] for record in node.journal()] == ["NothingEligible"]
 
 
+def test_decides_nothing_by_a_backend_that_its_policy_does_not_allow(node: Node) -> None:
+    node.others["audit"]["policy"] = TRIAL | {"backends": ["KernelHook"]}
+    node.tell()
+    node.host.meminfo(available=SHORT)
+    node.step()
+    assert node.died("low")
+    node.host.meminfo(available=900)
+    node.step()
+    assert [record["policy"]["name"] for record in node.journal()] == ["mixed"]
+
+
 def test_status_names_both(node: Node) -> None:
     node.step()
     status = node.status()

@@ -21,6 +21,7 @@ FULL: dict[str, Any] = {
         "uid": "6f1c",
         "generation": 3,
         "mode": "Enforce",
+        "backends": ["KernelHook", "Userspace"],
         "defaultPriority": 0,
         "tieBreak": "Newest",
         "trigger": {

@@ -68,6 +68,7 @@ def test_is_what_the_guard_expects() -> None:
             "uid": "uid-mixed",
             "generation": 3,
             "mode": "Enforce",
+            "backends": [],
             "defaultPriority": 0,
             "tieBreak": "LargestUsage",
             "trigger": {},
