@@ -87,13 +87,13 @@ class _Operator:
         self._metrics.leading.set(not holder)
 
     async def _work(self) -> None:
-        agent, decisions = self._settings.agent, self._settings.decisions
+        agent = self._settings.agent
         logger.info("Started operator", extra={"agentImage": agent.image})
         await kopf.operator(
             registry=self._handlers.registry(),
             settings=_kopf_settings(),
             standalone=True,  # the Lease says who works; peering would need a CRD of its own and is no lock
-            namespaces=sorted({agent.namespace, decisions.namespace} - {""}),
+            namespaces=[agent.namespace],
             stop_flag=self._stopping,
         )
 
@@ -102,7 +102,6 @@ def _kopf_settings() -> kopf.OperatorSettings:
     chosen = kopf.OperatorSettings()
     chosen.scanning.disabled = True  # we wait for our CRDs at start, and need no right to list all CRDs
     chosen.posting.enabled = False  # cluster.py says why we post Events ourselves
-    chosen.watching.chunk_size = 500  # nodes are large objects
     chosen.process.ultimate_exiting_timeout = 20  # before the kubelet loses its patience
     return chosen
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from oompolicy_operator.cluster import Cluster
@@ -24,10 +24,10 @@ RETRY_SECONDS = 20.0
 
 
 class Archive:
-    """The decisions in `kept`, a kopf index: each name has the values of the objects that were indexed under it."""
+    """The decisions in `kept`, by name."""
 
     def __init__(
-        self, cluster: Cluster, kept: Mapping[str, Collection[Kept]], settings: DecisionSettings, metrics: Metrics
+        self, cluster: Cluster, kept: Mapping[str, Kept], settings: DecisionSettings, metrics: Metrics
     ) -> None:
         self.queue = WorkQueue(self.evict, what="decision", settle_seconds=0, timed=metrics.timed("decision"))
         self._evictions = metrics.evictions
@@ -37,12 +37,12 @@ class Archive:
 
     def decision_seen(self, name: str) -> None:
         """Has its pod evicted, if that is what it asks for."""
-        if (decision := self._decision(name)) and decision.wants_eviction:
+        if (decision := self._kept.get(name)) and decision.wants_eviction:
             self.queue.add(name)
 
     async def evict(self, name: str) -> None:
         """Tries once; raises ApiUnavailableError to be called again."""
-        decision = self._decision(name)
+        decision = self._kept.get(name)
         if decision is None or not decision.wants_eviction:
             return
         now = datetime.now(UTC)
@@ -68,8 +68,9 @@ class Archive:
     async def sweep(self) -> None:
         """Deletes some of those that are too old or too many."""
         settings = self._settings
-        everything = [one for found in self._kept.values() for one in found]
-        names = surplus(everything, now=datetime.now(UTC), keep=settings.keep, most_days=settings.days)[:MOST_SWEPT]
+        names = surplus(self._kept.values(), now=datetime.now(UTC), keep=settings.keep, most_days=settings.days)[
+            :MOST_SWEPT
+        ]
         for name in names:
             await self._cluster.delete_decision(settings.namespace, name)
         if names:
@@ -84,6 +85,3 @@ class Archive:
         except ApiRefusedError as refusal:
             return answered(refusal.status, refusal.answer)
         return Verdict(EVICTED, f"Evicted pod {decision.namespace}/{decision.pod}, as the decision asks")
-
-    def _decision(self, name: str) -> Kept | None:
-        return next(iter(self._kept.get(name, ())), None)

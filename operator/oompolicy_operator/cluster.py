@@ -32,6 +32,7 @@ class Cluster:
     def __init__(self, api_client: ApiClient) -> None:
         # not awaited on purpose: that would ask for every API group; we know the paths of the few kinds that we write
         client = DynamicClient(api_client)  # type: ignore[no-untyped-call]
+        self.api = api_client
         self._client = client
         self._daemon_sets = _resource(client, "apps", "v1", "DaemonSet", "daemonsets", namespaced=True)
         self._events = _resource(client, "", "v1", "Event", "events", namespaced=True)

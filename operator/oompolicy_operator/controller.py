@@ -51,7 +51,7 @@ class Controller:
         policy = self._with_own_last_status(name, stored)
         refusal = await self._apply_daemon_set(name, policy)
         problem = refusal.answer if refusal else ""
-        wanted = reconcile(policy, self.memory.observed(), now=datetime.now(UTC), problem=problem)
+        wanted = reconcile(policy, self.memory.observed(name), now=datetime.now(UTC), problem=problem)
         await self._write(name, policy, wanted)
         if refusal:
             raise refusal

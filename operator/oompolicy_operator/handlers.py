@@ -5,8 +5,9 @@ never writes annotations to an object that belongs to its user, and never adds a
 """
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any, cast
+from collections.abc import Callable, Mapping
+from sys import intern
+from typing import Any, TypeVar, cast
 
 import kopf
 
@@ -16,23 +17,25 @@ from oompolicy_operator.archive import Archive
 from oompolicy_operator.cluster import Cluster
 from oompolicy_operator.controller import Controller
 from oompolicy_operator.decisions import Kept, kept
+from oompolicy_operator.feed import Feed
 from oompolicy_operator.manifests import AGENT_LABEL, POLICY_LABEL
-from oompolicy_operator.memory import Memory, StoredPolicy
+from oompolicy_operator.memory import Agents, Memory, StoredPolicy
 from oompolicy_operator.metrics import Metrics, PolicyCollector
 from oompolicy_operator.observed import Labels, NodeReport, ReadyAgent, ready_agent, report
+from oompolicy_operator.reflector import Reflector
 from oompolicy_operator.settings import Settings
 
 __all__ = ["Handlers"]
 
 _POLICIES = (GROUP, VERSION, "oompolicies")
-_REPORTS = (GROUP, VERSION, "oomnodes")
 _DAEMON_SETS = ("apps", "v1", "daemonsets")
-_NODES = ("", "v1", "nodes")
-_PODS = ("", "v1", "pods")
-_DECISIONS = (GROUP, VERSION, "oomdecisions")
+NODES = "/api/v1/nodes"
+REPORTS = f"/apis/{GROUP}/{VERSION}/oomnodes"
 
 _CRD_RETRY_SECONDS = 2.0
 _NEVER_SEEN = object()
+
+T = TypeVar("T")
 
 
 class Handlers:
@@ -44,7 +47,9 @@ class Handlers:
         self._metrics = metrics
         self._controller: Controller | None = None
         self._archive: Archive | None = None
-        self._sweeping: asyncio.Task[None] | None = None
+        self._agents = Agents()
+        self._is_at_work = False
+        self._background: list[asyncio.Task[None]] = []
 
     def registry(self) -> kopf.OperatorRegistry:
         """A registry with all handlers, each under an id of its own that outlives a change of its function's name."""
@@ -53,19 +58,11 @@ class Handlers:
         kopf.on.startup(id="wait-for-crds", registry=registry)(self.wait_for_crds)
         kopf.on.startup(id="start", registry=registry)(self.start)
         kopf.on.cleanup(id="stop", registry=registry)(self.stop)
-        made_by_us, agents = {POLICY_LABEL: kopf.PRESENT}, dict([AGENT_LABEL])
+        made_by_us = {POLICY_LABEL: kopf.PRESENT}
         kopf.index(*_POLICIES, id="policies", registry=registry)(index_policy)
         kopf.index(*_DAEMON_SETS, id="daemon_sets", labels=made_by_us, registry=registry)(index_daemon_set)
-        kopf.index(*_NODES, id="nodes", registry=registry)(index_node)
-        kopf.index(*_REPORTS, id="reports", registry=registry)(index_report)
-        kopf.index(*_PODS, id="agents", labels=agents, registry=registry)(index_agent)
-        kopf.index(*_DECISIONS, id="decisions", registry=registry)(index_decision)
         kopf.on.event(*_POLICIES, id="policy-seen", registry=registry)(self.policy_seen)
         kopf.on.event(*_DAEMON_SETS, id="daemon-set-seen", labels=made_by_us, registry=registry)(self.daemon_set_seen)
-        kopf.on.event(*_NODES, id="node-seen", registry=registry)(self.node_seen)
-        kopf.on.event(*_REPORTS, id="report-seen", registry=registry)(self.report_seen)
-        kopf.on.event(*_PODS, id="agent-seen", labels=agents, registry=registry)(self.agent_seen)
-        kopf.on.event(*_DECISIONS, id="decision-seen", registry=registry)(self.decision_seen)
         return registry
 
     async def wait_for_crds(self, **_: object) -> None:
@@ -74,23 +71,41 @@ class Handlers:
             raise kopf.TemporaryError(f"no API {GROUP}/{VERSION}: install the CRDs", delay=_CRD_RETRY_SECONDS)
 
     async def start(self, **kwargs: object) -> None:
-        """Takes hold of the indexes, which kopf fills before it sends the first event."""
-        indexes = ("policies", "daemon_sets", "nodes", "reports", "agents")
-        memory = Memory(*(cast("Mapping[str, Any]", kwargs[name]) for name in indexes))
-        decisions = cast("Mapping[str, Any]", kwargs["decisions"])
-        controller = Controller(self._cluster, memory, self._settings.agent, self._metrics)
-        archive = Archive(self._cluster, decisions, self._settings.decisions, self._metrics)
-        self._controller, self._archive = controller, archive
+        """Follows the kinds of which there are many, and returns once all of them have been listed.
+
+        kopf waits for that, and fills its indexes, before it sends the first event.
+        """
+        policies, daemon_sets = (cast("Mapping[str, Any]", kwargs[name]) for name in ("policies", "daemon_sets"))
+        nodes = self._reflector(NODES, labels_of, self.node_changed, metadata_only=True)
+        reports = self._reflector(REPORTS, report, self.report_changed)
+        pods = f"/api/v1/namespaces/{self._settings.agent.namespace}/pods"
+        agents = self._reflector(pods, ready_agent, self.agent_changed, "=".join(AGENT_LABEL))
+        memory = Memory(policies, daemon_sets, nodes.values, reports.values, self._agents)
+        controller = self._controller = Controller(self._cluster, memory, self._settings.agent, self._metrics)
         self._metrics.depth.labels("policy").set_function(lambda: len(controller.queue))
-        self._metrics.depth.labels("decision").set_function(lambda: len(archive.queue))
-        self._metrics.decisions.set_function(lambda: len(decisions))
         self._metrics.registry.register(PolicyCollector(memory.statuses))
-        self._sweeping = asyncio.create_task(self._archive.sweep_for_ever(), name="sweep decisions")
+        follow: list[Reflector[Any]] = [nodes, reports, agents]
+        if namespace := self._settings.decisions.namespace:
+            follow.append(self._keep_archive(namespace))
+        self._background += [asyncio.create_task(each.run(), name=f"follow {each.path}") for each in follow]
+        for each in follow:
+            await each.listed.wait()
+        self._is_at_work = True
+
+    def _keep_archive(self, namespace: str) -> Reflector[Kept]:
+        path = f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/oomdecisions"
+        decisions = self._reflector(path, kept, self.decision_changed)
+        archive = self._archive = Archive(self._cluster, decisions.values, self._settings.decisions, self._metrics)
+        self._metrics.depth.labels("decision").set_function(lambda: len(archive.queue))
+        self._metrics.decisions.set_function(lambda: len(decisions.values))
+        self._background.append(asyncio.create_task(archive.sweep_for_ever(), name="sweep decisions"))
+        return decisions
 
     async def stop(self, **_: object) -> None:
         """Ends all work."""
-        if self._sweeping:
-            self._sweeping.cancel()
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
         if self._archive:
             await self._archive.queue.close()
         if self._controller:
@@ -98,8 +113,8 @@ class Handlers:
 
     @property
     def is_at_work(self) -> bool:
-        """Whether the CRDs were there and the cluster is watched."""
-        return self._controller is not None
+        """Whether the CRDs were there and the cluster is known."""
+        return self._is_at_work
 
     @property
     def controller(self) -> Controller:
@@ -125,30 +140,39 @@ class Handlers:
         """Somebody may have changed it."""
         self.controller.policies_changed([labels[POLICY_LABEL]])
 
-    async def node_seen(self, *, body: kopf.Body, memo: kopf.Memo, event: Mapping[str, Any], **_: object) -> None:
-        """Only its labels matter, and a node's heartbeat does not change these."""
-        if _is_new(memo, event, _labels(body)):
-            self.controller.everything_changed()
+    def node_changed(self, _name: str, _before: Labels | None, _after: Labels | None) -> None:
+        """Its labels, or whether it is there."""
+        self.controller.memory.nodes_changed()
+        self.controller.everything_changed()
 
-    async def report_seen(
-        self, *, name: str, body: kopf.Body, memo: kopf.Memo, event: Mapping[str, Any], **_: object
-    ) -> None:
-        """Most reports only bring newer numbers."""
-        if _is_new(memo, event, report(body)):
-            self._node_changed(name)
+    def report_changed(self, name: str, _before: NodeReport | None, _after: NodeReport | None) -> None:
+        """In something that counts: most reports only bring newer numbers."""
+        self._node_changed(name)
 
-    async def agent_seen(self, *, body: kopf.Body, memo: kopf.Memo, event: Mapping[str, Any], **_: object) -> None:
-        """Only whether it is Ready matters."""
-        if _is_new(memo, event, ready_agent(body)):
-            self._node_changed(body["spec"].get("nodeName", ""))
+    def agent_changed(self, _name: str, before: ReadyAgent | None, after: ReadyAgent | None) -> None:
+        """It became Ready, or is not any more."""
+        self._agents.change(before, after)
+        for node in {each.node for each in (before, after) if each}:
+            self._node_changed(node)
 
-    async def decision_seen(self, *, name: str, **_: object) -> None:
+    def decision_changed(self, name: str, _before: Kept | None, _after: Kept | None) -> None:
         """It may ask for an eviction."""
         if self._archive:
             self._archive.decision_seen(name)
 
     def _node_changed(self, node: str) -> None:
         self.controller.policies_changed(self.controller.memory.policies_for(node))
+
+    def _reflector(
+        self,
+        path: str,
+        cut: Callable[[Mapping[str, Any]], T | None],
+        changed: Callable[[str, T | None, T | None], None],
+        labels: str = "",
+        *,
+        metadata_only: bool = False,
+    ) -> Reflector[T]:
+        return Reflector(Feed(self._cluster.api, path, labels, metadata_only), cut, changed)
 
 
 def index_policy(body: kopf.Body, **_: object) -> dict[str, StoredPolicy]:
@@ -161,31 +185,9 @@ def index_daemon_set(body: kopf.Body, **_: object) -> dict[str, Mapping[str, Any
     return {body["metadata"]["name"]: {key: body[key] for key in ("apiVersion", "kind", "metadata", "spec")}}
 
 
-def index_node(body: kopf.Body, **_: object) -> dict[str, Labels]:
-    """The labels by name."""
-    return {body["metadata"]["name"]: _labels(body)}
-
-
-def index_report(body: kopf.Body, **_: object) -> dict[str, NodeReport]:
-    """By node."""
-    found = report(body)
-    return {body["metadata"]["name"]: found} if found else {}
-
-
-def index_agent(body: kopf.Body, **_: object) -> dict[str, ReadyAgent]:
-    """The Ready ones, by node."""
-    found = ready_agent(body)
-    return {found.node: found} if found else {}
-
-
-def index_decision(body: kopf.Body, **_: object) -> dict[str, Kept]:
-    """By name."""
-    found = kept(body)
-    return {found.name: found} if found else {}
-
-
-def _labels(body: Mapping[str, Any]) -> Labels:
-    return dict(body["metadata"].get("labels", {}))
+def labels_of(body: Mapping[str, Any]) -> Labels:
+    """A node's labels. The same words stand on thousands of nodes, and are kept once."""
+    return {intern(key): intern(value) for key, value in body["metadata"].get("labels", {}).items()}
 
 
 def _is_new(memo: kopf.Memo, event: Mapping[str, Any], value: object) -> bool:

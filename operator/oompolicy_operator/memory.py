@@ -1,16 +1,16 @@
-"""The operator's picture of the cluster: kopf's indexes, asked by the names that the rest of the operator uses."""
+"""The operator's picture of the cluster, asked by the names that the rest of the operator uses."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from oompolicy_api.policy import OOMPolicy, OOMPolicyStatus
 from oompolicy_operator.acceptance import Rejection
 from oompolicy_operator.manifests import daemon_set_name
 from oompolicy_operator.observed import Labels, NodeReport, Observed, ReadyAgent
-from oompolicy_operator.placement import is_desired
+from oompolicy_operator.roster import Roster
 
-__all__ = ["Memory", "StoredPolicy"]
+__all__ = ["Agents", "Memory", "StoredPolicy"]
 
 
 class StoredPolicy(NamedTuple):
@@ -20,20 +20,54 @@ class StoredPolicy(NamedTuple):
     resource_version: int
 
 
+@dataclass(slots=True)
+class _Last:
+    """What was worked out last."""
+
+    roster: Roster = field(default_factory=Roster)
+    versions: list[tuple[Any, ...]] = field(default_factory=list)
+    """Of the policies in the roster."""
+    nodes_by_policy: dict[str, list[str]] | None = None
+    """By the roster; None: has to be worked out again."""
+
+
+class Agents:
+    """The Ready agent pods, by node."""
+
+    def __init__(self) -> None:
+        self._by_node: dict[str, frozenset[str]] = {}
+
+    def on(self, node: str) -> frozenset[str]:
+        """The uids of those on `node`: two for a moment while an agent is replaced."""
+        return self._by_node.get(node, frozenset())
+
+    def change(self, before: ReadyAgent | None, after: ReadyAgent | None) -> None:
+        """Takes note that one is what it was not before; None: not Ready, or not there."""
+        if before:
+            self._put(before.node, self.on(before.node) - {before.uid})
+        if after:
+            self._put(after.node, self.on(after.node) | {after.uid})
+
+    def _put(self, node: str, uids: frozenset[str]) -> None:
+        self._by_node[node] = uids
+        if not uids:
+            del self._by_node[node]
+
+
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Five indexes; a kopf index maps each key to the values of all objects that were indexed under it."""
+    """What is known of the cluster. A kopf index maps each key to the values of all objects indexed under it."""
 
     policies: Mapping[str, Collection[StoredPolicy]]
-    """By name."""
+    """By name; an index."""
     daemon_sets: Mapping[str, Collection[Mapping[str, Any]]]
-    """By name."""
-    nodes: Mapping[str, Collection[Labels]]
+    """By name; an index."""
+    nodes: Mapping[str, Labels]
     """Labels by name."""
-    reports: Mapping[str, Collection[NodeReport]]
+    reports: Mapping[str, NodeReport]
     """By node."""
-    agents: Mapping[str, Collection[ReadyAgent]]
-    """By node."""
+    agents: Agents
+    _last: _Last = field(default_factory=_Last, init=False)
 
     def policy(self, name: str) -> StoredPolicy | None:
         """The policy with this name, or None when it is gone."""
@@ -43,27 +77,39 @@ class Memory:
         """The DaemonSet for the policy with this name, or None when there is none."""
         return next(iter(self.daemon_sets.get(daemon_set_name(policy), ())), None)
 
-    def observed(self) -> Observed:
-        """What is now, as a value: it does not change when the indexes do."""
+    def nodes_changed(self) -> None:
+        """Has to be told that a node came or went, or has other labels."""
+        self._last.nodes_by_policy = None
+
+    def observed(self, policy: str) -> Observed:
+        """What is now that concerns the policy with this name, as a value: it stays when the memory changes."""
+        roster = self._roster()
+        if self._last.nodes_by_policy is None:
+            self._last.nodes_by_policy = roster.nodes_by_policy(self.nodes)
+        nodes = self._last.nodes_by_policy.get(policy, [])
         return Observed(
-            policies=self._accepted(),
-            nodes={name: next(iter(found)) for name, found in self.nodes.items()},
-            ready_agents={node: frozenset(agent.uid for agent in found) for node, found in self.agents.items()},
-            reports={node: next(iter(found)) for node, found in self.reports.items()},
+            roster=roster,
+            nodes={node: self.nodes[node] for node in nodes},
+            ready_agents={node: self.agents.on(node) for node in nodes},
+            reports={node: self.reports[node] for node in nodes if node in self.reports},
         )
 
-    def policies_for(self, node: str) -> list[str]:
+    def policies_for(self, node: str) -> frozenset[str]:
         """The names of the policies that select `node`."""
-        labels = next(iter(self.nodes.get(node, ())), None)
-        if labels is None:
-            return []
-        return [policy.metadata.name for policy in self._accepted() if is_desired(policy, labels)]
+        labels = self.nodes.get(node)
+        return frozenset() if labels is None else self._roster().place(labels).wanted_by
 
     def statuses(self) -> Iterator[tuple[str, OOMPolicyStatus]]:
         """Each policy's name and what its status says."""
         for name, found in self.policies.items():
             yield name, next(iter(found)).policy.status
 
-    def _accepted(self) -> list[OOMPolicy]:
-        stored = (next(iter(found)).policy for found in self.policies.values())
-        return [policy for policy in stored if isinstance(policy, OOMPolicy)]
+    def _roster(self) -> Roster:
+        """The same one as long as no policy's spec has changed."""
+        stored = [next(iter(found)).policy for found in self.policies.values()]
+        accepted = [policy for policy in stored if isinstance(policy, OOMPolicy)]
+        versions = [(each.uid, each.generation, each.deletion_timestamp) for each in (p.metadata for p in accepted)]
+        if versions != self._last.versions:
+            self._last.versions, self._last.roster = versions, Roster(accepted)
+            self._last.nodes_by_policy = None
+        return self._last.roster

@@ -1,13 +1,13 @@
 """What the operator keeps of the cluster: small values cut out of large objects as they arrive."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from oompolicy_api.node import OOMNode
-from oompolicy_api.policy import OOMPolicy
+from oompolicy_operator.roster import Roster
 
 __all__ = ["NodeReport", "Observed", "ReadyAgent", "ready_agent", "report"]
 
@@ -37,8 +37,8 @@ class NodeReport(NamedTuple):
 class Observed:
     """The cluster as far as a policy's nodes are concerned."""
 
-    policies: Sequence[OOMPolicy] = ()
-    """All that were accepted."""
+    roster: Roster = field(default_factory=Roster)
+    """Of all policies that were accepted."""
     nodes: Mapping[str, Labels] = field(default_factory=dict)
     ready_agents: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """By node, the uids of its Ready agent pods: two for a moment while an agent is replaced."""

@@ -7,7 +7,7 @@ from oompolicy_api.policy import OOMPolicy
 from oompolicy_api.precedence import selects
 from oompolicy_api.selectors import LabelSelectorRequirement
 
-__all__ = ["is_desired", "node_selector_term"]
+__all__ = ["is_desired", "keys", "node_selector_term"]
 
 
 def _requirement(key: str, operator: str, *values: str) -> LabelSelectorRequirement:
@@ -31,6 +31,11 @@ def is_desired(policy: OOMPolicy, node_labels: Mapping[str, str]) -> bool:
         ValueError: the policy's selector has an operator that we do not know.
     """
     return all(requirement.matches(node_labels) for requirement in _REQUIREMENTS) and selects(policy, node_labels)
+
+
+def keys(policy: OOMPolicy) -> set[str]:
+    """The labels of a node that `is_desired` looks at."""
+    return {each.key for each in (*_REQUIREMENTS, *_selector(policy))}
 
 
 def node_selector_term(policy: OOMPolicy) -> dict[str, Any]:

@@ -1,13 +1,12 @@
 """How far a policy has come on one node: told from who is in force there and what the node's agent reports."""
 
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from oompolicy_api.policy import OOMPolicy
-from oompolicy_api.precedence import InForce, in_force
+from oompolicy_api.precedence import InForce
 from oompolicy_operator.observed import NodeReport, Observed
-from oompolicy_operator.placement import is_desired
 
 __all__ = ["NodeState", "Standing", "node_states"]
 
@@ -44,12 +43,13 @@ class NodeState:
 def node_states(policy: OOMPolicy, observed: Observed) -> Iterator[NodeState]:
     """The state of each node that `policy` selects and that can run an agent."""
     for node, labels in observed.nodes.items():
-        if is_desired(policy, labels):
-            yield _state(policy, node, labels, observed)
+        place = observed.roster.place(labels)
+        if policy.metadata.name in place.wanted_by:
+            yield _state(policy, node, place.in_force, observed)
 
 
-def _state(policy: OOMPolicy, node: str, labels: Mapping[str, str], observed: Observed) -> NodeState:
-    if winner := _winner(policy, in_force(observed.policies, labels)):
+def _state(policy: OOMPolicy, node: str, found: InForce, observed: Observed) -> NodeState:
+    if winner := _winner(policy, found):
         return NodeState(Standing.OVERRIDDEN, winner=winner.metadata.name)
     report = _trusted_report(node, observed)
     if report is None:

@@ -137,11 +137,10 @@ def test_operator_may_do_what_it_does_and_no_more() -> None:
         ("", "pods", "get"),
         ("", "pods/eviction", "create"),
     }
-    in_both = watched("apps", "daemonsets") | watched("", "pods") | watched(own, "oomdecisions")
     makes = {("apps", "daemonsets", verb) for verb in ("create", "patch")}
-    assert rules("Role", "oompolicy-operator") == in_both | makes
+    assert rules("Role", "oompolicy-operator") == watched("apps", "daemonsets") | watched("", "pods") | makes
     keeps = {(own, "oomdecisions", "delete"), (own, "oomdecisions/status", "patch")}
-    assert rules("Role", "oompolicy-operator-decisions") == in_both | keeps
+    assert rules("Role", "oompolicy-operator-decisions") == watched(own, "oomdecisions") | keeps
     leads = {("coordination.k8s.io", "leases", verb) for verb in ("create", "get", "update")}
     assert rules("Role", "oompolicy-operator-cluster") == {("", "events", "create")} | leads
 

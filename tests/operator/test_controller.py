@@ -11,7 +11,7 @@ from oompolicy_api.policy import OOMPolicyStatus
 from oompolicy_operator.acceptance import accept
 from oompolicy_operator.controller import Controller
 from oompolicy_operator.errors import ApiRefusedError, ApiUnavailableError
-from oompolicy_operator.memory import Memory, StoredPolicy
+from oompolicy_operator.memory import Agents, Memory, StoredPolicy
 from oompolicy_operator.metrics import Metrics
 from oompolicy_operator.reconcile import Notice
 from oompolicy_operator.settings import AgentSettings
@@ -57,7 +57,7 @@ def stored(version: int = 1, **more: Any) -> StoredPolicy:  # noqa: ANN401 - any
 
 
 def controller(cluster: FakeCluster, policies: dict[str, list[StoredPolicy]]) -> Controller:
-    return Controller(cast("Any", cluster), Memory(policies, {}, {}, {}, {}), AGENT, Metrics())
+    return Controller(cast("Any", cluster), Memory(policies, {}, {}, {}, Agents()), AGENT, Metrics())
 
 
 EVERYTHING = ["DaemonSet oompolicy-mixed", "status mixed u", "Event mixed NoMatchingNodes"]

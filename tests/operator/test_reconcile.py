@@ -10,6 +10,7 @@ from oompolicy_operator.acceptance import Rejection
 from oompolicy_operator.manifests import daemon_set_for
 from oompolicy_operator.observed import NodeReport, Observed
 from oompolicy_operator.reconcile import Notice, Wanted, daemon_set_to_apply, reconcile
+from oompolicy_operator.roster import Roster
 from oompolicy_operator.settings import AgentSettings
 
 NOW = datetime(2026, 11, 24, 1, 53, 49, tzinfo=UTC)
@@ -26,7 +27,7 @@ def policy(status: OOMPolicyStatus | None = None, **metadata: Any) -> OOMPolicy:
 def observed(*, applied: int = 1, backend: str = "Userspace", ready: bool = True) -> Observed:
     report = NodeReport("pod-1", (("u", applied),), backend, "NoPSI" if backend == "Off" else "")
     agents = {"n1": frozenset({"pod-1"})} if ready else {}
-    return Observed([policy()], {"n1": LINUX}, agents, {"n1": report})
+    return Observed(Roster([policy()]), {"n1": LINUX}, agents, {"n1": report})
 
 
 def status_of(seen: Observed) -> OOMPolicyStatus:

@@ -6,6 +6,7 @@ import pytest
 
 from oompolicy_api.policy import OOMPolicy
 from oompolicy_operator.observed import NodeReport, Observed
+from oompolicy_operator.roster import Roster
 from oompolicy_operator.standing import NodeState, Standing, node_states
 
 LINUX = {"kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"}
@@ -49,13 +50,13 @@ OVERRIDDEN = NodeState(Standing.OVERRIDDEN, winner="other")
 def test_node_stands_where_its_agent_says(said: NodeReport | None, ready: set[str], state: NodeState) -> None:
     reports = {"n1": said} if said else {}
     mine = policy()
-    observed = Observed([mine], {"n1": LINUX}, {"n1": frozenset(ready)}, reports)
+    observed = Observed(Roster([mine]), {"n1": LINUX}, {"n1": frozenset(ready)}, reports)
     assert list(node_states(mine, observed)) == [state]
 
 
 def test_policy_made_again_under_its_old_name_is_another_policy() -> None:
     again = policy().model_copy(update={"metadata": policy().metadata.model_copy(update={"uid": "uid-new"})})
-    observed = Observed([again], {"n1": LINUX}, {"n1": frozenset({"pod-1"})}, {"n1": report()})
+    observed = Observed(Roster([again]), {"n1": LINUX}, {"n1": frozenset({"pod-1"})}, {"n1": report()})
     assert list(node_states(again, observed)) == [PENDING]
 
 
@@ -72,7 +73,7 @@ def test_policy_made_again_under_its_old_name_is_another_policy() -> None:
 )
 def test_policy_is_overridden_where_another_is_in_force(other: OOMPolicy, state: NodeState) -> None:
     mine = policy()
-    observed = Observed([mine, other], {"n1": LINUX}, {"n1": frozenset({"pod-1"})}, {"n1": report()})
+    observed = Observed(Roster([mine, other]), {"n1": LINUX}, {"n1": frozenset({"pod-1"})}, {"n1": report()})
     assert list(node_states(mine, observed)) == [state]
 
 
@@ -96,11 +97,11 @@ def test_policy_is_overridden_where_another_is_in_force(other: OOMPolicy, state:
 def test_one_policy_enforces_on_a_node_and_one_audits(
     mine: OOMPolicy, others: list[OOMPolicy], state: NodeState
 ) -> None:
-    observed = Observed([mine, *others], {"n1": LINUX}, {"n1": frozenset({"pod-1"})}, {"n1": report()})
+    observed = Observed(Roster([mine, *others]), {"n1": LINUX}, {"n1": frozenset({"pod-1"})}, {"n1": report()})
     assert list(node_states(mine, observed)) == [state]
 
 
 def test_nodes_that_the_policy_does_not_select_do_not_count() -> None:
     mine = policy(nodeSelector={"matchLabels": {"pool": "a"}})
     nodes = {"n1": LINUX | {"pool": "a"}, "n2": LINUX, "n3": {"kubernetes.io/os": "windows", "pool": "a"}}
-    assert list(node_states(mine, Observed([mine], nodes))) == [STALE]
+    assert list(node_states(mine, Observed(Roster([mine]), nodes))) == [STALE]

@@ -147,7 +147,7 @@ class Source:
             fieldSelector=collection.fields,
         )
         async with self._answer("GET", collection.path, query, limits=WATCH) as response:
-            async for line in response.content:
+            async for line in _lines(response.content):
                 event = json.loads(line)
                 if event["type"] == "ERROR":
                     raise _error_of(int(event["object"].get("code", 0)), event["object"])
@@ -188,6 +188,15 @@ class Source:
                 yield response
         except NETWORK_ERRORS as error:
             raise ApiError(0, type(error).__name__, str(error)) from error
+
+
+async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """Not aiohttp's own, which refuses lines longer than 128 KiB; an object may have more than a mebibyte."""
+    rest = b""
+    async for chunk in content.iter_any():
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            yield line
 
 
 def _content_type(method: str) -> str:

@@ -1,54 +1,20 @@
-"""Talking to an API server and to kubelet, played by a small HTTP server that says what real ones were seen to say."""
+"""Talking to an API server and to kubelet, both played."""
 
-import json
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-from aiohttp import web
 from kubernetes.aio.client import ApiClient, Configuration
 
+from fake_api import BOOKMARK, EXPIRED, Server, namespace, page, serving
 from lab.certificates import Authority
 from oompolicy_agent.sync.source import ApiError, Collection, Source
 from oompolicy_agent.sync.world import Change, Kind, Listing
 
 NAMESPACES = Collection(Kind.NAMESPACE, "/api/v1/namespaces")
 TOKEN = "bearer a-token"  # noqa: S105 - of nobody
-
-
-class Server:
-    """Answers each request with the next of `answers`: an object, or a list whose items are sent as lines."""
-
-    def __init__(self, *answers: object) -> None:
-        self._answers = list(answers)
-        self.requests: list[web.Request] = []
-
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        """One answer."""
-        self.requests.append(request)
-        answer = self._answers.pop(0)
-        if isinstance(answer, list):
-            return web.Response(text="".join(json.dumps(line) + "\n" for line in answer))
-        status = answer.get("code", 200) if isinstance(answer, dict) else 200
-        return web.json_response(answer, status=status)
-
-
-@asynccontextmanager
-async def serving(server: Server, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
-    """The port on which `server` is served."""
-    application = web.Application()
-    application.router.add_route("*", "/{path:.*}", server.handle)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
-    await site.start()
-    try:
-        yield runner.addresses[0][1]
-    finally:
-        await runner.cleanup()
 
 
 @asynccontextmanager
@@ -59,18 +25,6 @@ async def source(port: int = 1, ca: Path | None = None, *, verify: bool = True) 
     configuration.verify_ssl = verify
     async with ApiClient(configuration) as api:
         yield Source(api)
-
-
-def namespace(name: str, version: str = "7") -> dict[str, Any]:
-    return {"metadata": {"name": name, "uid": f"uid-{name}", "resourceVersion": version}}
-
-
-def page(*names: str, more: str = "") -> dict[str, Any]:
-    return {"metadata": {"resourceVersion": "5", "continue": more}, "items": [namespace(name) for name in names]}
-
-
-EXPIRED = {"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"}}
-BOOKMARK = {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "9"}}}
 
 
 @pytest.mark.asyncio
@@ -90,6 +44,16 @@ async def test_lists_page_by_page_and_then_watches_from_there_until_history_is_g
     queries = [request.query for request in server.requests]
     assert queries[1]["continue"] == "next"
     assert [query["resourceVersion"] for query in queries[2:]] == ["5", "9"]
+
+
+@pytest.mark.asyncio
+async def test_an_object_of_a_mebibyte_is_a_change_like_any_other() -> None:
+    large = namespace("large", "8")
+    large["metadata"]["annotations"] = {"note": "x" * (1 << 20)}
+    server = Server(page(), [{"type": "ADDED", "object": large}], [EXPIRED])
+    async with serving(server) as port, source(port) as given:
+        found = [event async for event in given.events(NAMESPACES)]
+    assert [event.entry.name for event in found if isinstance(event, Change)] == ["large"]
 
 
 @pytest.mark.asyncio
