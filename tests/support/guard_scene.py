@@ -99,8 +99,10 @@ class Scene:
         return process
 
     def grow(self, pod: Pod, mebibytes_per_second: int = 0) -> GuestProcess:
-        """A workload that takes ever more; 0: as fast as it can."""
-        return self.work(pod, "grow", "--mebibytes-per-second", str(mebibytes_per_second))
+        """A workload that takes ever more; 0: as fast as it can. Returns once it has begun."""
+        process = self.work(pod, "grow", "--mebibytes-per-second", str(mebibytes_per_second))
+        process.wait_for("holding", GENEROUS)
+        return process
 
     def work(self, pod: Pod, *arguments: str) -> GuestProcess:
         """A workload in the pod's first container; the arguments are those of tests/workload/workload.py."""
@@ -155,7 +157,9 @@ class Scene:
         return self.hold(pod, self.available() - mebibytes)
 
     def clear(self) -> None:
-        """Ends everything and takes the tree down; prints what guards said, for whoever looks into a failure."""
+        """Ends everything and takes the tree down; prints what all said, for whoever looks into a failure."""
+        for process in self.running:
+            print(process.returncode, process.argv[-1][-200:], process.stdout[-200:], process.stderr[-2000:], sep=" | ")
         for process in self.running:
             if process.returncode is None:
                 process.kill()
