@@ -48,7 +48,8 @@ class Feed:
         while True:
             async with self._answer(query, _REQUEST) as answer:
                 found = json.loads(await answer.read())
-            yield found["items"], found["metadata"]["resourceVersion"]
+            # an empty list of metadata alone is null (seen with Kubernetes 1.37)
+            yield found["items"] or [], found["metadata"]["resourceVersion"]
             if not found["metadata"].get("continue"):
                 return
             query["continue"] = found["metadata"]["continue"]

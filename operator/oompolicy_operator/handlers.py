@@ -12,13 +12,13 @@ from typing import Any, TypeVar, cast
 import kopf
 
 from oompolicy_api import GROUP, VERSION
+from oompolicy_api.labels import AGENT_LABEL, POLICY_LABEL
 from oompolicy_operator.acceptance import accept
 from oompolicy_operator.archive import Archive
 from oompolicy_operator.cluster import Cluster
 from oompolicy_operator.controller import Controller
 from oompolicy_operator.decisions import Kept, kept
 from oompolicy_operator.feed import Feed
-from oompolicy_operator.manifests import AGENT_LABEL, POLICY_LABEL
 from oompolicy_operator.memory import Agents, Memory, StoredPolicy
 from oompolicy_operator.metrics import Metrics, PolicyCollector
 from oompolicy_operator.observed import Labels, NodeReport, ReadyAgent, ready_agent, report

@@ -5,23 +5,18 @@ from typing import Any
 
 from oompolicy_api import GROUP, VERSION
 from oompolicy_api.agents import AgentPods
+from oompolicy_api.labels import AGENT_LABEL, POLICY_LABEL
 from oompolicy_api.policy import OOMPolicy
 from oompolicy_operator import agent_choices, confinement
 from oompolicy_operator.placement import node_selector_term
 from oompolicy_operator.settings import AgentSettings
 
-__all__ = ["AGENT_LABEL", "FIELD_MANAGER", "POLICY_LABEL", "daemon_set_for", "daemon_set_name"]
+__all__ = ["FIELD_MANAGER", "daemon_set_for", "daemon_set_name"]
 
 Manifest = dict[str, Any]
 
 FIELD_MANAGER = "oompolicy-operator"
 """Our name for server-side apply."""
-
-POLICY_LABEL = f"{GROUP}/policy"
-"""On a DaemonSet and its pods: the policy that they were made for."""
-
-AGENT_LABEL = ("app.kubernetes.io/component", "agent")
-"""On every agent pod, whatever its policy."""
 
 SERVICE_ACCOUNT = "oompolicy-agent"
 """The chart makes it, in the agents' namespace."""
@@ -32,6 +27,9 @@ _RUNTIME = "/run/oompolicy"
 _TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - a path, no secret
 _TOKEN_SECONDS = 3600
 """Kubelet renews the token in time; the client reads it again every minute."""
+
+_LAST_WORD_SECONDS = 5
+"""So long the guard goes on when its pod ends: sync, told at the same time, may still have to say that nobody acts."""
 
 _LONGEST_NAME = 63
 
@@ -104,7 +102,7 @@ def _pod(policy: OOMPolicy, agent: AgentSettings) -> Manifest:
         "priorityClassName": "system-node-critical",
         "tolerations": agent_choices.tolerations(policy.spec.agent),
         "affinity": {"nodeAffinity": affinity},
-        "terminationGracePeriodSeconds": 10,
+        "terminationGracePeriodSeconds": _LAST_WORD_SECONDS + 10,
         "securityContext": confinement.POD,
         "containers": [_guard(policy.spec.agent, agent), _sync(policy.spec.agent, agent)],
         "volumes": _volumes(agent),
@@ -119,6 +117,7 @@ def _guard(chosen: AgentPods, agent: AgentSettings) -> Manifest:
     ]
     return _container("guard", ["oompolicy-guard", "run"], chosen, agent) | {
         "securityContext": confinement.GUARD,
+        "lifecycle": {"preStop": {"sleep": {"seconds": _LAST_WORD_SECONDS}}},
         "volumeMounts": mounts,
         "resources": agent_choices.resources(chosen.resources.guard, agent.guard),
     }

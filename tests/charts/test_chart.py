@@ -151,6 +151,7 @@ def test_agent_may_do_what_it_does_and_no_more() -> None:
     reads = watched("", "pods", "namespaces", "nodes") | watched(own, "oompolicies")
     reads |= {(own, "oomnodes", "get"), (own, "oomnodes/status", "get"), ("", "nodes/configz", "get")}
     assert rules("ClusterRole", "oompolicy-agent") == reads | writes | {("", "events", v) for v in ("create", "patch")}
+    assert rules("Role", "oompolicy-agent") == {("apps", "daemonsets", "list")}
     assert rules("Role", "oompolicy-agent-decisions") == {(own, "oomdecisions", "create")}
 
 

@@ -12,7 +12,7 @@ from oompolicy_operator.confinement import GUARD_CAPABILITIES
 PAGE = (Path(__file__).parents[2] / "docs" / "security.md").read_text()
 PLACES = {
     "oompolicy-system": {"operator": "its own namespace", "agent": "operator's namespace"},
-    "oompolicy-agents": {"operator": "agents' namespace"},
+    "oompolicy-agents": {"operator": "agents' namespace", "agent": "agents' namespace"},
     "default": {"operator": "default"},
 }
 Right = tuple[str, str, str, str]

@@ -105,6 +105,12 @@ async def test_tries_again_when_it_is_turned_away(code: int) -> None:
         assert await found.until(1) == [("a", None, "none")]
 
 
+async def test_an_empty_list_of_metadata_is_null() -> None:
+    empty = page() | {"items": None}
+    async with witness(Server(empty, [{"type": "ADDED", "object": namespace("a")}])) as found:
+        assert await found.until(1) == [("a", None, "none")]
+
+
 async def test_takes_up_again_after_an_error_of_its_own() -> None:
     server = Server({"unexpected": True}, page("a"))
     async with witness(server) as found:

@@ -17,7 +17,7 @@ from oompolicy_agent.guard.log import Log
 from oompolicy_agent.guard.memcgs import CgroupFS
 from oompolicy_agent.guard.oom_scores import OomScores, Write
 
-__all__ = ["Adjustments"]
+__all__ = ["NAME", "Adjustments"]
 
 NAME = "adjusted.json"
 PASSES = 8

@@ -48,6 +48,11 @@ class Inbox:
         return os.path.dirname(self.path) or "."  # noqa: PTH120 - pathlib is not worth its memory in the guard
 
     @property
+    def has_targets(self) -> bool:
+        """Whether there has been a file that was good: only then does no policy mean that nobody wants one."""
+        return self._has_targets
+
+    @property
     def problems(self) -> tuple[str, ...]:
         """What is wrong with the file now, and with the copy of it."""
         copy = self._last_good and self._last_good.problem

@@ -12,7 +12,7 @@ from oompolicy_agent.guard.disk import Disk
 from oompolicy_agent.guard.files import read_hostile, replace
 from oompolicy_agent.guard.log import Log
 
-__all__ = ["LastGood"]
+__all__ = ["NAME", "LastGood"]
 
 NAME = "last-good-targets"
 INTERVAL = 10.0

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from oompolicy_agent.guard.log import Log
 
-__all__ = ["Ring"]
+__all__ = ["NAME", "Ring"]
 
 NAME = "intents"
 SLOTS = 16

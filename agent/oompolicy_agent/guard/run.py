@@ -16,6 +16,7 @@ from oompolicy_agent.guard.rehearsal import Understudy
 from oompolicy_agent.guard.settings import Settings
 from oompolicy_agent.guard.syscalls import lock_memory, raise_file_limit, use_one_arena
 from oompolicy_agent.guard.takeover import take_over
+from oompolicy_agent.guard.withdrawal import withdraw
 
 __all__ = ["add_arguments", "guard", "run"]
 
@@ -86,7 +87,10 @@ def guard(settings: Settings) -> int:
     loop.run(stop)
     parts.ledger.flush()
     parts.journal_disk.wait(LAST_WORDS_SECONDS)  # what is not written by then is in the ring
-    log.info("Stopped, which changes nothing on the node")
+    if withdraw(parts):
+        log.info("Stopped, and left nothing but the journal: no policy acts here")
+    else:
+        log.info("Stopped, which changes nothing on the node")
     return 0
 
 

@@ -13,7 +13,7 @@ from oompolicy_agent.guard.snapshot import Mapped
 from oompolicy_agent.guard.support import Reason
 from oompolicy_agent.guard.targets import Policy
 
-__all__ = ["Status", "StatusFile", "boot_id"]
+__all__ = ["NAME", "Status", "StatusFile", "boot_id"]
 
 NAME = "guard-status.json"
 INTERVAL = 10.0

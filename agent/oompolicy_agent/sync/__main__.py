@@ -21,11 +21,14 @@ from oompolicy_agent.sync.keeper import Keeper, collections
 from oompolicy_agent.sync.kubelet import watch_kubelet
 from oompolicy_agent.sync.publisher import Publisher
 from oompolicy_agent.sync.reporter import Reporter
-from oompolicy_agent.sync.source import Source, connect
+from oompolicy_agent.sync.source import ApiError, Source, connect
 
 __all__ = ["main"]
 
 BAD_USAGE = 2
+INBOX = "inbox"
+LAST_WORD_SECONDS = 4.0
+"""The guard goes on for five after its pod was told to end."""
 LEVELS = {"Debug": logging.DEBUG, "Info": logging.INFO, "Warning": logging.WARNING, "Error": logging.ERROR}
 
 
@@ -39,6 +42,7 @@ class Settings:
     kubeconfig: str | None
     log_level: str
     decisions_namespace: str
+    namespace: str
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,19 +59,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 async def _run(settings: Settings, log: FilteringBoundLogger) -> None:
     async with connect(settings.kubeconfig) as source:
-        work = asyncio.create_task(_work(source, settings, log))
+        keeper = Keeper(source, settings.state_directory / INBOX / "targets.json", settings.node, log)
+        work = asyncio.create_task(_work(source, keeper, settings, log))
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, work.cancel)
         log.info("Started sync", podUID=settings.pod_uid, stateDirectory=str(settings.state_directory))
         await asyncio.wait([work])
         if not work.cancelled():
             work.result()  # raises what ended it; nothing ends it but a mistake of ours
+        if settings.namespace:
+            await _part(source, keeper, settings, log)
         log.info("Stopped sync")
 
 
-async def _work(source: Source, settings: Settings, log: FilteringBoundLogger) -> None:
-    inbox, outbox = settings.state_directory / "inbox", settings.state_directory / "outbox"
-    keeper = Keeper(source, inbox / "targets.json", settings.node, log)
+async def _part(source: Source, keeper: Keeper, settings: Settings, log: FilteringBoundLogger) -> None:
+    """Has the guard let go if nobody will be there to say so later; a pod that is replaced changes nothing."""
+    try:
+        async with asyncio.timeout(LAST_WORD_SECONDS):
+            keeper.part(await source.policies_with_agents(settings.namespace))
+    except (ApiError, TimeoutError) as error:
+        log.warning("Could not see whether agents stay, so the targets do", err=str(error) or "timeout")
+
+
+async def _work(source: Source, keeper: Keeper, settings: Settings, log: FilteringBoundLogger) -> None:
+    inbox, outbox = settings.state_directory / INBOX, settings.state_directory / "outbox"
     report = GuardReport(outbox / "guard-status.json", settings.pod_uid)
     journal = Journal(outbox / "decisions.jsonl")
     place = inbox / "published.json"
@@ -103,6 +118,11 @@ def _settings(arguments: Sequence[str] | None) -> Settings:
         help="where OOMDecisions are created; default: $DECISIONS_NAMESPACE, else nowhere",
     )
     add(
+        "--namespace",
+        default=environment.get("POD_NAMESPACE", ""),
+        help="where the agents' DaemonSets are; default: $POD_NAMESPACE, else nobody asks for them at the end",
+    )
+    add(
         "--log-level",
         choices=tuple(LEVELS),
         default=environment.get("OOMPOLICY_LOG_LEVEL", "Info"),
@@ -119,6 +139,7 @@ def _settings(arguments: Sequence[str] | None) -> Settings:
         options.kubeconfig,
         log_level=options.log_level,
         decisions_namespace=options.decisions_namespace,
+        namespace=options.namespace,
     )
 
 

@@ -93,6 +93,11 @@ class Keeper:
             self._write()
             await asyncio.sleep(PAUSE_SECONDS)
 
+    def part(self, agents_of: frozenset[str]) -> None:
+        """Writes the last targets: what stays in force once only the agents of these policies are left on the node."""
+        self.world = self.world.with_agents_of(agents_of)
+        self._write()
+
     def _write(self) -> None:
         plan = targets.plan(self.world, self._node, self.kubelet_hard_eviction_bytes)
         for problem in plan.problems:

@@ -17,6 +17,7 @@ from kubernetes.aio.config import load_incluster_config, load_kube_config
 
 from oompolicy_agent.sync.world import Change, Entry, Kind, Listing, parse
 from oompolicy_api import GROUP, VERSION
+from oompolicy_api.labels import POLICY_LABEL
 
 __all__ = ["ApiError", "Collection", "Source", "connect"]
 
@@ -109,6 +110,13 @@ class Source:
     async def apply_node_status(self, name: str, status: Mapping[str, Any]) -> None:
         """Writes the status of an OOMNode that exists; raises ApiError."""
         await self._apply(f"{OOMNODES}/{name}/status", {"metadata": {"name": name}, "status": status})
+
+    async def policies_with_agents(self, namespace: str) -> frozenset[str]:
+        """The names of the policies whose DaemonSet is there and not on its way out; raises ApiError."""
+        query = _query(labelSelector=POLICY_LABEL)
+        found = await self._request("GET", f"/apis/apps/v1/namespaces/{namespace}/daemonsets", query)
+        alive = (each["metadata"] for each in found["items"] if "deletionTimestamp" not in each["metadata"])
+        return frozenset(each["labels"][POLICY_LABEL] for each in alive)
 
     async def kubelet_config(self, address: str, port: int) -> dict[str, Any]:
         """The configuration that kubelet runs with.

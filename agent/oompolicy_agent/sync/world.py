@@ -1,6 +1,6 @@
 """What the agent knows of the cluster: a pure function of what the API server said, in the order it said it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
@@ -89,6 +89,11 @@ class World:
             case Change(entry=entry):
                 table = {**old, entry.uid: _kept(old, entry)}
         return replace(self, tables=MappingProxyType({**self.tables, event.kind: MappingProxyType(table)}))
+
+    def with_agents_of(self, names: Container[str]) -> "World":
+        """The world in which there are only the policies of these names."""
+        policies = {uid: one for uid, one in self.tables.get(Kind.POLICY, {}).items() if one.name in names}
+        return replace(self, tables=MappingProxyType({**self.tables, Kind.POLICY: MappingProxyType(policies)}))
 
     @property
     def complete(self) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 import aiohttp
 
-from oompolicy_operator.manifests import AGENT_LABEL
+from oompolicy_api.labels import AGENT_LABEL
 from operating.process import AGENTS
 
 __all__ = ["Herd", "herd"]
