@@ -12,17 +12,22 @@ from pathlib import Path
 import kopf
 
 from oompolicy_operator import logs
-from oompolicy_operator.cluster import Cluster, connect
+from oompolicy_operator.api import connect
+from oompolicy_operator.cluster import Cluster
+from oompolicy_operator.errors import ApiRefusedError, ApiUnavailableError
 from oompolicy_operator.handlers import Handlers
 from oompolicy_operator.lease import Lease, LeaseLostError, lead
 from oompolicy_operator.metrics import Metrics
+from oompolicy_operator.retirement import retire
 from oompolicy_operator.settings import Settings, SettingsError
 from oompolicy_operator.web import serving
 
 __all__ = ["main"]
 
-LEASE_LOST = 1
+FAILED = 1
 BAD_USAGE = 2
+RETIRE_SECONDS = 150.0
+"""Half of what helm waits for a hook."""
 CONFIG = "/etc/oompolicy/operator.yaml"
 
 logger = logging.getLogger(__name__)
@@ -30,20 +35,38 @@ logger = logging.getLogger(__name__)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs until SIGTERM; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="oompolicy-operator", description=__doc__)
-    parser.add_argument("--config", type=Path, default=CONFIG, help=f"its settings, YAML; default: {CONFIG}")
+    options = _options(arguments)
     try:
-        settings = Settings.load(parser.parse_args(arguments).config)
+        settings = Settings.load(options.config)
     except SettingsError as error:
         print(f"oompolicy-operator: {error}", file=sys.stderr)  # noqa: T201 - there is no log before its settings
         return BAD_USAGE
     logs.configure(settings.log_level)
     try:
-        asyncio.run(_run(settings))
-    except LeaseLostError as error:
-        logger.error("Stopped operator", extra={"err": str(error)})  # noqa: TRY400 - one line, not a traceback
-        return LEASE_LOST
+        asyncio.run(_retire(settings) if options.command == "retire" else _run(settings))
+    except (LeaseLostError, ApiRefusedError, ApiUnavailableError) as error:
+        logger.error("Stopped", extra={"err": str(error)})  # noqa: TRY400 - one line, not a traceback
+        return FAILED
     return 0
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="oompolicy-operator", description=__doc__)
+    parser.add_argument("--config", type=Path, default=CONFIG, help=f"its settings, YAML; default: {CONFIG}")
+    commands = parser.add_subparsers(dest="command", metavar="retire")
+    commands.add_parser("retire", help="stop the operator, remove all agents, and end; for an uninstallation")
+    return parser.parse_args(arguments)
+
+
+async def _retire(settings: Settings) -> None:
+    """Agents that do not go, on a node that is off for example, are no reason to keep the chart."""
+    async with connect() as api:
+        await retire(
+            Cluster(api),
+            operator_namespace=settings.decisions.namespace,
+            agents_namespace=settings.agent.namespace,
+            seconds=RETIRE_SECONDS,
+        )
 
 
 async def _run(settings: Settings) -> None:
@@ -52,8 +75,8 @@ async def _run(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     metrics = Metrics(os.environ.get("OOMPOLICY_VERSION", "dev"))
-    async with connect() as cluster:
-        operator = _Operator(cluster, settings, metrics, stopping)
+    async with connect() as api:
+        operator = _Operator(Cluster(api), settings, metrics, stopping)
         async with serving(settings.health_port, operator.why_not_ready, metrics.registry):
             await operator.run()
     logger.info("Stopped operator")

@@ -172,7 +172,7 @@ class Handlers:
         *,
         metadata_only: bool = False,
     ) -> Reflector[T]:
-        return Reflector(Feed(self._cluster.api, path, labels, metadata_only), cut, changed)
+        return Reflector(Feed(self._cluster.api.client, path, labels, metadata_only), cut, changed)
 
 
 def index_policy(body: kopf.Body, **_: object) -> dict[str, StoredPolicy]:

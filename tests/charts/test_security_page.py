@@ -11,8 +11,12 @@ from oompolicy_operator.confinement import GUARD_CAPABILITIES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "security.md").read_text()
 PLACES = {
-    "oompolicy-system": {"operator": "its own namespace", "agent": "operator's namespace"},
-    "oompolicy-agents": {"operator": "agents' namespace", "agent": "agents' namespace"},
+    "oompolicy-system": {
+        "operator": "its own namespace",
+        "agent": "operator's namespace",
+        "retire": "operator's namespace",
+    },
+    "oompolicy-agents": {"operator": "agents' namespace", "agent": "agents' namespace", "retire": "agents' namespace"},
     "default": {"operator": "default"},
 }
 Right = tuple[str, str, str, str]
@@ -50,7 +54,10 @@ def given(program: str) -> set[Right]:
     return found
 
 
-@pytest.mark.parametrize(("heading", "program"), [("The operator", "operator"), ("The agents", "agent")])
+@pytest.mark.parametrize(
+    ("heading", "program"),
+    [("The operator", "operator"), ("The agents", "agent"), ("Before an uninstallation", "retire")],
+)
 def test_every_right_has_its_reason(heading: str, program: str) -> None:
     assert documented(heading) == given(program)
 

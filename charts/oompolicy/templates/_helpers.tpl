@@ -13,6 +13,19 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: operator
 {{- end }}
 
+{{/* What a pod of a restricted namespace must say of itself, and what each of its containers must. */}}
+{{- define "oompolicy.restricted" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+{{- define "oompolicy.harmless" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end }}
+
 {{/* An image reference; the argument is a dict of image and root. */}}
 {{- define "oompolicy.image" -}}
 {{ .image.repository }}:{{ .image.tag | default .root.Chart.AppVersion }}
