@@ -13,6 +13,7 @@ import kopf
 
 from oompolicy_operator import logs
 from oompolicy_operator.api import connect
+from oompolicy_operator.checkup import checkup
 from oompolicy_operator.cluster import Cluster
 from oompolicy_operator.errors import ApiRefusedError, ApiUnavailableError
 from oompolicy_operator.handlers import Handlers
@@ -42,23 +43,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"oompolicy-operator: {error}", file=sys.stderr)  # noqa: T201 - there is no log before its settings
         return BAD_USAGE
     logs.configure(settings.log_level)
+    work = {"retire": _retire, "check": _check, None: _run}[options.command]
     try:
-        asyncio.run(_retire(settings) if options.command == "retire" else _run(settings))
+        return asyncio.run(work(settings))
     except (LeaseLostError, ApiRefusedError, ApiUnavailableError) as error:
         logger.error("Stopped", extra={"err": str(error)})  # noqa: TRY400 - one line, not a traceback
         return FAILED
-    return 0
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="oompolicy-operator", description=__doc__)
     parser.add_argument("--config", type=Path, default=CONFIG, help=f"its settings, YAML; default: {CONFIG}")
-    commands = parser.add_subparsers(dest="command", metavar="retire")
+    commands = parser.add_subparsers(dest="command", metavar="retire|check")
     commands.add_parser("retire", help="stop the operator, remove all agents, and end; for an uninstallation")
+    commands.add_parser("check", help="say whether the installation works; exit status 1 if not")
     return parser.parse_args(arguments)
 
 
-async def _retire(settings: Settings) -> None:
+async def _retire(settings: Settings) -> int:
     """Agents that do not go, on a node that is off for example, are no reason to keep the chart."""
     async with connect() as api:
         await retire(
@@ -67,9 +69,18 @@ async def _retire(settings: Settings) -> None:
             agents_namespace=settings.agent.namespace,
             seconds=RETIRE_SECONDS,
         )
+    return 0
 
 
-async def _run(settings: Settings) -> None:
+async def _check(settings: Settings) -> int:
+    async with connect() as api:
+        findings = [each async for each in checkup(Cluster(api), settings.decisions.namespace)]
+    for each in findings:
+        print(f"{'ok' if each.holds else 'FAILED'}: {each.what}{'' if each.holds else f'; {each.advice}'}")  # noqa: T201
+    return 0 if all(each.holds for each in findings) else FAILED
+
+
+async def _run(settings: Settings) -> int:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -80,6 +91,7 @@ async def _run(settings: Settings) -> None:
         async with serving(settings.health_port, operator.why_not_ready, metrics.registry):
             await operator.run()
     logger.info("Stopped operator")
+    return 0
 
 
 class _Operator:

@@ -16,6 +16,7 @@ __all__ = ["Cluster"]
 
 _NOT_FOUND, _TOO_MANY_REQUESTS = 404, 429
 _OURS = f"/apis/{GROUP}/{VERSION}"
+_DEPLOYMENTS = "/apis/apps/v1/namespaces/{}/deployments"
 _DAEMON_SETS = "/apis/apps/v1/namespaces/{}/daemonsets"
 _LEASES = "/apis/coordination.k8s.io/v1/namespaces/{}/leases"
 _PODS = "/api/v1/namespaces/{}/pods"
@@ -95,9 +96,13 @@ class Cluster:
         event = _event(name, uid, notice, now.replace(microsecond=0).isoformat())
         await self.api.request("post Event", "post", _EVENTS, event, field_manager=FIELD_MANAGER)
 
+    async def deployment(self, namespace: str, name: str) -> Mapping[str, Any] | None:
+        """The Deployment of this name; None if there is none."""
+        return await self.api.found("read Deployment", f"{_DEPLOYMENTS.format(namespace)}/{name}")
+
     async def stop_deployment(self, namespace: str, name: str) -> None:
         """Has a Deployment run no pods any more."""
-        path = f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}/scale"
+        path = f"{_DEPLOYMENTS.format(namespace)}/{name}/scale"
         content = "application/merge-patch+json"
         await self.api.request("stop Deployment", "patch", path, {"spec": {"replicas": 0}}, content_type=content)
 

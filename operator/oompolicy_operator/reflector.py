@@ -17,7 +17,7 @@ __all__ = ["Reflector"]
 
 PAUSE_SECONDS = 0.5
 """Between two watches, so that a server that ends each at once is not asked without end. Nothing is missed by it."""
-LONGEST_PAUSE_SECONDS = 30.0
+LONGEST_PAUSE_SECONDS = 10.0
 
 T = TypeVar("T")
 

@@ -29,13 +29,13 @@ async def retire(cluster: Cluster, *, operator_namespace: str, agents_namespace:
     Raises:
         ApiRefusedError, ApiUnavailableError: as Cluster does.
     """
-    end = time.monotonic() + seconds
+    start = time.monotonic()
     await cluster.stop_deployment(operator_namespace, OPERATOR)
     logger.info("Stopped operator", extra={"namespace": operator_namespace})
-    await _gone(lambda: _nodes(cluster, operator_namespace, OPERATOR_LABELS), end)
+    await _gone(lambda: _nodes(cluster, operator_namespace, OPERATOR_LABELS), start + seconds / 3)
     await cluster.delete_daemon_sets(agents_namespace, POLICY_LABEL)
     logger.info("Deleted DaemonSets", extra={"namespace": agents_namespace})
-    left = await _gone(lambda: _nodes(cluster, agents_namespace, AGENT_LABELS), end)
+    left = await _gone(lambda: _nodes(cluster, agents_namespace, AGENT_LABELS), start + seconds)
     if left:
         logger.warning("Some agents have not gone", extra={"count": len(left), "nodes": sorted(left)[:MOST_NAMED]})
     else:

@@ -7,7 +7,10 @@ import pytest
 import yaml
 
 from chart import CHART, Object, helm, rendered
-from oompolicy_operator.settings import Settings
+from oompolicy_api.policy import OOMPolicy
+from oompolicy_operator.confinement import GUARD_CAPABILITIES
+from oompolicy_operator.manifests import daemon_set_for
+from oompolicy_operator.settings import AgentSettings, Settings
 
 ROOT = Path(__file__).parents[2]
 CRDS = sorted((ROOT / "crds").glob("*.yaml"))
@@ -163,6 +166,26 @@ def test_agents_live_in_a_namespace_of_their_own_that_admits_them() -> None:
 def test_admission_policy_speaks_of_the_agents_account_wherever_it_lives() -> None:
     policy = one(rendered("agent.namespace=elsewhere"), "ValidatingAdmissionPolicy", "oompolicy-agent-own-node")
     assert "system:serviceaccount:elsewhere:oompolicy-agent" in json.dumps(policy["spec"]["matchConditions"])
+
+
+def test_openshift_admits_what_an_agents_pod_asks_for_and_no_more() -> None:
+    found = one(rendered("openshift.enabled=true"), "SecurityContextConstraints", "oompolicy-agent")
+    assert set(found["allowedCapabilities"]) == GUARD_CAPABILITIES.keys()
+    assert found["users"] == ["system:serviceaccount:oompolicy-agents:oompolicy-agent"]
+    policy = OOMPolicy.parse({"metadata": {"name": "a"}, "spec": {}})
+    pod = daemon_set_for(policy, AgentSettings(namespace="agents", image="agent:1"))["spec"]["template"]["spec"]
+    assert pod["hostPID"] is found["allowHostPID"] is True
+    assert {kind for volume in pod["volumes"] for kind in volume if kind != "name"} == set(found["volumes"])
+
+
+def test_prometheus_is_told_of_the_operator_if_one_wants_it() -> None:
+    values = ("podMonitor.enabled=true", "podMonitor.labels.release=mine")
+    found = one(rendered(*values), "PodMonitor", "oompolicy-operator")
+    assert found["metadata"]["labels"]["release"] == "mine"
+    (endpoint,) = found["spec"]["podMetricsEndpoints"]
+    pod = one(rendered(), "Deployment", "oompolicy-operator")["spec"]["template"]
+    assert endpoint["port"] in {port["name"] for port in pod["spec"]["containers"][0]["ports"]}
+    assert found["spec"]["selector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
 
 
 @pytest.mark.parametrize(("name", "of", "writes"), [("viewer", "view", False), ("editor", "edit", True)])

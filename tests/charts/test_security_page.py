@@ -15,9 +15,10 @@ PLACES = {
         "operator": "its own namespace",
         "agent": "operator's namespace",
         "retire": "operator's namespace",
+        "check": "operator's namespace",
     },
     "oompolicy-agents": {"operator": "agents' namespace", "agent": "agents' namespace", "retire": "agents' namespace"},
-    "default": {"operator": "default"},
+    "default": {"operator": "default", "check": "default"},
 }
 Right = tuple[str, str, str, str]
 
@@ -56,7 +57,12 @@ def given(program: str) -> set[Right]:
 
 @pytest.mark.parametrize(
     ("heading", "program"),
-    [("The operator", "operator"), ("The agents", "agent"), ("Before an uninstallation", "retire")],
+    [
+        ("The operator", "operator"),
+        ("The agents", "agent"),
+        ("Before an uninstallation", "retire"),
+        ("helm test", "check"),
+    ],
 )
 def test_every_right_has_its_reason(heading: str, program: str) -> None:
     assert documented(heading) == given(program)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import pytest
 
 from demo import story
-from demo.installation import OPERATOR_NAMESPACE, helm_install, helm_uninstall
+from demo.installation import OPERATOR_NAMESPACE, helm_install, helm_test, helm_uninstall
 from lab.control_plane import ControlPlane, KubectlError
 from lab.node import Node
 
@@ -63,6 +63,10 @@ def test_a_policy_becomes_ready_on_the_node(control_plane: ControlPlane, node: N
     helm_install(control_plane)
     story.start_product(control_plane)
     assert story.Ending(control_plane, node).node_status()["backend"] == "Userspace"
+
+
+def test_helm_test_finds_the_installation_working(control_plane: ControlPlane) -> None:
+    helm_test(control_plane)
 
 
 def test_batch_dies_first_then_hog_and_the_database_never(control_plane: ControlPlane, node: Node) -> None:

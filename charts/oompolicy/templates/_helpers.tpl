@@ -26,6 +26,36 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
 
+{{/* A pod that runs one command of the operator's to its end; the argument is a dict of account, word and root. */}}
+{{- define "oompolicy.command" -}}
+{{- $values := .root.Values -}}
+serviceAccountName: {{ .account }}
+restartPolicy: Never
+securityContext: {{- include "oompolicy.restricted" . | nindent 2 }}
+{{- with $values.imagePullSecrets }}
+imagePullSecrets: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $values.operator.nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $values.operator.tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+containers:
+  - name: {{ .word }}
+    image: {{ include "oompolicy.image" (dict "image" $values.operator.image "root" .root) }}
+    imagePullPolicy: {{ $values.operator.image.pullPolicy }}
+    command: [oompolicy-operator, {{ .word }}]
+    resources: {{- toYaml $values.operator.resources | nindent 6 }}
+    terminationMessagePolicy: FallbackToLogsOnError
+    securityContext: {{- include "oompolicy.harmless" . | nindent 6 }}
+    volumeMounts:
+      - {name: config, mountPath: /etc/oompolicy, readOnly: true}
+volumes:
+  - name: config
+    configMap: {name: oompolicy-operator}
+{{- end }}
+
 {{/* An image reference; the argument is a dict of image and root. */}}
 {{- define "oompolicy.image" -}}
 {{ .image.repository }}:{{ .image.tag | default .root.Chart.AppVersion }}

@@ -6,7 +6,7 @@ from pathlib import Path
 from lab import binaries, report
 from lab.control_plane import ControlPlane
 
-__all__ = ["CHART", "OPERATOR_NAMESPACE", "helm_install", "helm_uninstall", "manifest"]
+__all__ = ["CHART", "OPERATOR_NAMESPACE", "helm_install", "helm_test", "helm_uninstall", "manifest"]
 
 CHART = Path(__file__).parents[3] / "charts" / "oompolicy"
 """The chart, as it stands in this checkout."""
@@ -29,6 +29,11 @@ def helm_install(control_plane: ControlPlane, *values: str) -> None:
     report.note("$ helm install oompolicy charts/oompolicy --namespace " + OPERATOR_NAMESPACE)
     chosen = [f"--set={value}" for value in ("operator.image.tag=dev", "agent.image.tag=dev", *values)]
     _helm(control_plane, "install", "oompolicy", str(CHART), "--create-namespace", "--wait", "--timeout=300s", *chosen)
+
+
+def helm_test(control_plane: ControlPlane) -> None:
+    """Runs `helm test`; raises RuntimeError with what helm said if something does not work."""
+    _helm(control_plane, "test", "oompolicy", "--timeout=300s")
 
 
 def helm_uninstall(control_plane: ControlPlane) -> None:

@@ -22,15 +22,15 @@ AGENTS = "oompolicy-agents"
 PATIENCE_SECONDS = 90.0
 
 
-def helm(control_plane: ControlPlane, action: str, *options: str) -> str:
+def helm(control_plane: ControlPlane, action: str, *options: str, chart: Path = CHART) -> str:
     """Runs `helm ACTION oompolicy` without waiting for pods, which no node would run; returns what it prints.
 
     Raises:
         RuntimeError: helm failed; the message is what it said.
     """
     where = (f"--namespace={NAMESPACE}", f"--kubeconfig={control_plane.kubeconfig}")
-    chart = () if action == "uninstall" else (CHART, "--create-namespace")
-    command: list[str | Path] = [binaries.helm(), action, "oompolicy", *chart, *where, *options]
+    what = (chart, "--create-namespace") if action in {"install", "upgrade"} else ()
+    command: list[str | Path] = [binaries.helm(), action, "oompolicy", *what, *where, *options]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
         raise RuntimeError(f"helm {action}: {result.stderr.strip()}")
