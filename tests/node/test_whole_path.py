@@ -31,7 +31,8 @@ def set_mode(control_plane: ControlPlane, mode: str) -> None:
 
 
 def adjusted(control_plane: ControlPlane, node: Node) -> dict[str, int]:
-    """The containers that the guard shapes, by their memcg's path, with the oom_score_adj that kubelet gave them."""
+    """The database's container, by its path, with the oom_score_adj that kubelet gave it, once it has another."""
+    uid = control_plane.kubectl("-n", "shop", "get", "pod", "shop-db", "-o", "jsonpath={.metadata.uid}")
     story.wait_until(
         "the policy acts", lambda: story.Ending(control_plane, node).node_status()["backend"] == "Userspace"
     )
@@ -40,11 +41,10 @@ def adjusted(control_plane: ControlPlane, node: Node) -> dict[str, int]:
 
     def is_shaped() -> bool:
         containers = json.loads(node.run(show).stdout)["containers"]
-        found.update((each["path"], each["original"]) for each in containers if each["processes"])
+        found.update((each["path"], each["original"]) for each in containers if uid in each["path"])
         return bool(found)
 
-    story.wait_until("something is shaped", is_shaped)
-    assert values(node, found) != found
+    story.wait_until("it is shaped", lambda: is_shaped() and values(node, found) != found)
     return found
 
 
