@@ -8,10 +8,10 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-import yaml
 
 from lab.control_plane import ControlPlane
 from lab.daemon import Daemon, wait_for
+from operating.crds import next_version
 
 pytestmark = pytest.mark.cluster
 
@@ -386,19 +386,12 @@ def test_a_policy_that_audits_is_told_beside_the_one_that_enforces(
 
 
 @pytest.fixture
-def next_version(control_plane: ControlPlane) -> Iterator[None]:
-    """The CRD as a later release may have it: a field more, and a kind of protection more."""
-    path = Path(__file__).parents[2] / "crds" / "oompolicies.oompolicy.dev.yaml"
-    crd = yaml.safe_load(path.read_text())
-    spec = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
-    spec["weather"] = {"type": "string", "maxLength": 10}
-    spec["rules"]["items"]["properties"]["protect"]["properties"]["upTo"]["enum"].append("Limit")
-    control_plane.kubectl("apply", "--server-side", "-f", "-", input=json.dumps(crd))
-    yield
-    control_plane.kubectl("apply", "--server-side", "-f", str(path))
+def later_crds(control_plane: ControlPlane) -> Iterator[None]:
+    with next_version(control_plane):
+        yield
 
 
-@pytest.mark.usefixtures("next_version")
+@pytest.mark.usefixtures("later_crds")
 def test_what_a_later_version_says_protects_and_is_reported(
     control_plane: ControlPlane, agent: Agent, apply_policy: Callable[..., str], run_pod: Callable[..., str]
 ) -> None:
