@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from oompolicy_api.node import OOMNodeStatus
 
-__all__ = ["Written", "is_due", "status_of"]
+__all__ = ["HEARTBEAT_SECONDS", "HESITATION_SECONDS", "Written", "is_due", "status_of"]
 
 URGENT_SECONDS = 1.0
 """The shortest time between two writes, also for kills and policy changes."""
@@ -20,6 +20,9 @@ HEARTBEAT_SECONDS = 60.0
 """The time after which a new report is written although only its time and the margin are new: 5,000 idle nodes are 83
 writes a second. A guard whose lastReportTime is older than two of these is not heard of any more.
 """
+
+HESITATION_SECONDS = 3.0
+"""A changed policy reaches all nodes in the same moment, and each may take so long to say that it has."""
 
 UNHURRIED = ("targetsMapped", "podsWithoutCgroup", "survivableGrowthBytesPerSecond", "kubeletHardEvictionBytes")
 ALWAYS_MOVING = ("marginBytes", "lastReportTime")
@@ -34,6 +37,8 @@ class Written:
 
     status: Mapping[str, Any]
     at: float
+    heartbeat: float = HEARTBEAT_SECONDS
+    """Seconds after which it is written again in any case; each a little different, so that nodes drift apart."""
 
 
 def status_of(
@@ -100,4 +105,4 @@ def is_due(status: Mapping[str, Any], written: Written | None, now: float) -> bo
         return age >= URGENT_SECONDS
     if different - {*ALWAYS_MOVING}:
         return age >= CHANGE_SECONDS
-    return bool(different) and age >= HEARTBEAT_SECONDS
+    return bool(different) and age >= written.heartbeat
