@@ -18,7 +18,7 @@ import os, re, sys, time
 lock, longest, free_since = "{STATE}/guard.lock", 0.0, None
 print("watching", flush=True)
 while not os.path.exists("/run/watched-enough"):
-    held = re.search(rf"WRITE \\\\d+ \\\\S+:{{os.stat(lock).st_ino}} ", open("/proc/locks").read())
+    held = re.search(rf"WRITE \\d+ \\S+:{{os.stat(lock).st_ino}} ", open("/proc/locks").read())
     now = time.monotonic()
     free_since = None if held else free_since or now
     longest = max(longest, now - free_since if free_since else 0.0)
