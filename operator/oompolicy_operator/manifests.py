@@ -31,6 +31,9 @@ _TOKEN_SECONDS = 3600
 _LAST_WORD_SECONDS = 5
 """So long the guard goes on when its pod ends: sync, told at the same time, may still have to say that nobody acts."""
 
+_START_SECONDS = 5
+"""A guard's container is Ready before its program has been read and waits for the lock: until then the old one stays."""
+
 _LONGEST_NAME = 63
 
 
@@ -57,6 +60,7 @@ def daemon_set_for(policy: OOMPolicy, agent: AgentSettings) -> Manifest:
         },
         "spec": {
             "selector": {"matchLabels": {POLICY_LABEL: policy.metadata.name}},
+            "minReadySeconds": _START_SECONDS,
             "updateStrategy": agent_choices.update_strategy(policy.spec.agent),
             "template": {
                 "metadata": {
