@@ -32,7 +32,7 @@ _LAST_WORD_SECONDS = 5
 """So long the guard goes on when its pod ends: sync, told at the same time, may still have to say that nobody acts."""
 
 _START_SECONDS = 5
-"""A guard's container is Ready before its program has been read and waits for the lock: until then the old one stays."""
+"""A guard's container is Ready before its program has been read and waits for the lock: so long the old one stays."""
 
 _LONGEST_NAME = 63
 
