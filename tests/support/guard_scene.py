@@ -121,7 +121,8 @@ class Scene:
     def journal(self) -> list[dict[str, Any]]:
         """All records, oldest first; none before the first decision."""
         found = self.vm.run(["cat", f"{STATE}/outbox/decisions.jsonl"], check=False).stdout
-        return [json.loads(line) for line in found.splitlines()]
+        lines = found.splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.endswith("\n")]  # the last one may be half written
 
     def status(self) -> dict[str, Any]:
         """What the guard says about itself, once it has."""

@@ -15,8 +15,9 @@ collect_ignore = [] if WHOLE else ["test_replicas.py"]
 STATE = """
 grep -H . /sys/fs/cgroup/kubepods/memory.current /sys/fs/cgroup/kubepods/memory.max /proc/meminfo /proc/loadavg
 for task in /proc/[0-9]*/task/*; do
-    test -s "$task/../../cmdline" || continue
-    echo "$task $(tr '\\0' ' ' < "$task/../../cmdline" | tail -c 120)"
+    command=$(tr '\\0' ' ' < "$task/../../cmdline" | tail -c 120)
+    [ -n "$command" ] || continue
+    echo "$task $command"
     grep -E '^(State|VmRSS|SigPnd|.*ctxt_switches)' "$task/status"
     cat "$task/schedstat" "$task/stack"
 done

@@ -35,7 +35,8 @@ class Ending:
         journal = self._node.run(
             ["sh", "-c", "cat /var/lib/oompolicy/outbox/decisions.jsonl 2>/dev/null || true"]
         ).stdout
-        return [json.loads(line) for line in journal.splitlines()]
+        lines = journal.splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.endswith("\n")]  # the last one may be half written
 
     def victims_with_events(self) -> list[str]:
         """The pods that carry an Event of ours."""
