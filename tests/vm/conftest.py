@@ -1,11 +1,13 @@
 """Machines for the tests in this folder: one that they share, and fresh ones on demand."""
 
+import subprocess
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
 
 import pytest
 
+from lab.guest_process import GuestLostError
 from lab.vm import VM, boot_vm
 from proofs import WHOLE
 
@@ -48,6 +50,16 @@ def pytest_runtest_makereport(
     report = yield
     machine = getattr(item, "funcargs", {}).get("vm")
     if call.when == "call" and report.failed and machine:
-        found = machine.run(["sh", "-c", STATE], check=False, timeout=60)
-        report.sections.append(("The machine at the failure", found.stdout + found.stderr))
+        report.sections.append(("The machine at the failure", _state_of(machine)))
     return report
+
+
+def _state_of(machine: VM) -> str:
+    """What can be had in a minute: a machine that thrashes, or is gone, must not end the run."""
+    process = machine.start(["sh", "-c", STATE])
+    try:
+        process.wait(60)
+    except (subprocess.TimeoutExpired, GuestLostError) as error:
+        process.kill()
+        return f"{process.stdout}\n{error}"
+    return process.stdout + process.stderr
