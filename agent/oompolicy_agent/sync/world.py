@@ -91,8 +91,10 @@ class World:
         return replace(self, tables=MappingProxyType({**self.tables, event.kind: MappingProxyType(table)}))
 
     def with_agents_of(self, names: Container[str]) -> "World":
-        """The world in which there are only the policies of these names."""
-        policies = {uid: one for uid, one in self.tables.get(Kind.POLICY, {}).items() if one.name in names}
+        """The world in which there are only the policies of these names; one that has not been listed stays so."""
+        if Kind.POLICY not in self.tables:
+            return self
+        policies = {uid: one for uid, one in self.tables[Kind.POLICY].items() if one.name in names}
         return replace(self, tables=MappingProxyType({**self.tables, Kind.POLICY: MappingProxyType(policies)}))
 
     @property

@@ -297,3 +297,22 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
         targets.write(path, {"node": object()}, NOW)
     assert json.loads(path.read_text())["node"] == "w1"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("agents_of", "acting"),
+    [
+        pytest.param({"mixed", "strict"}, "strict", id="a-pod-that-is-replaced-changes-nothing"),
+        pytest.param({"mixed"}, "mixed", id="another-policy-has-agents-still"),
+        pytest.param(set(), None, id="nobody-will-be-there"),
+    ],
+)
+def test_what_stays_in_force_is_what_still_has_agents(agents_of: set[str], acting: str | None) -> None:
+    both = world(policy(), policy("strict", precedence=1))
+    found = document(both.with_agents_of(agents_of))["policy"]
+    assert (found and found["name"]) == acting
+
+
+def test_policies_that_have_not_been_listed_are_not_taken_to_be_none() -> None:
+    """A sync that is ended at its start must not have the guard let go."""
+    assert plan(world(without=Kind.POLICY).with_agents_of(set()), "w1").document is None
