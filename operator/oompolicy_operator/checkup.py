@@ -4,13 +4,11 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from oompolicy_operator.cluster import Cluster
+from oompolicy_operator.cluster import OPERATOR, Cluster
 from oompolicy_operator.lease import LEASE, LEASE_SECONDS
 from oompolicy_operator.lease import NAMESPACE as LEASE_NAMESPACE
 
 __all__ = ["Finding", "checkup", "is_held"]
-
-OPERATOR = "oompolicy-operator"
 
 
 class Finding(NamedTuple):

@@ -12,7 +12,10 @@ from oompolicy_operator.errors import ApiRefusedError
 from oompolicy_operator.manifests import FIELD_MANAGER, Manifest
 from oompolicy_operator.reconcile import Notice
 
-__all__ = ["Cluster"]
+__all__ = ["OPERATOR", "Cluster"]
+
+OPERATOR = "oompolicy-operator"
+"""The chart's name for the operator's Deployment."""
 
 _NOT_FOUND, _TOO_MANY_REQUESTS = 404, 429
 _OURS = f"/apis/{GROUP}/{VERSION}"

@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 from kubernetes.aio.client import ApiClient
 
+from oompolicy_api.lines import lines_of
 from oompolicy_operator.errors import ApiRefusedError, ApiUnavailableError
 
 __all__ = ["EXPIRED", "Feed"]
@@ -64,7 +65,7 @@ class Feed:
         query = {"watch": "true", "allowWatchBookmarks": "true", "resourceVersion": version}
         query |= {"timeoutSeconds": str(WATCH_SECONDS)} | self._selected
         async with self._answer(query, _WATCH) as answer:
-            async for line in _lines(answer.content):
+            async for line in lines_of(answer.content.iter_any()):
                 event = json.loads(line)
                 if event["type"] == "ERROR":
                     raise self._refused(int(event["object"].get("code", 0)), event["object"])
@@ -98,12 +99,3 @@ class Feed:
         if status >= _SERVER_ERRORS or status == _ASKS_TO_COME_BACK:
             return ApiUnavailableError(action, f"{status} {message}")
         return ApiRefusedError(action, status, message)
-
-
-async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
-    """Not aiohttp's own, which refuses lines longer than 128 KiB; an object may have more than a mebibyte."""
-    rest = b""
-    async for chunk in content.iter_any():
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            yield line

@@ -10,12 +10,11 @@ import time
 from collections.abc import Awaitable, Callable, Collection
 
 from oompolicy_api.labels import AGENT_LABEL, POLICY_LABEL
-from oompolicy_operator.cluster import Cluster
+from oompolicy_operator.cluster import OPERATOR, Cluster
 
 __all__ = ["retire"]
 
 LOOK_SECONDS = 1.0
-OPERATOR = "oompolicy-operator"
 OPERATOR_LABELS = "app.kubernetes.io/name=oompolicy,app.kubernetes.io/component=operator"
 AGENT_LABELS = "=".join(AGENT_LABEL)
 MOST_NAMED = 10

@@ -36,8 +36,17 @@ def holder(control_plane: ControlPlane) -> str:
     return control_plane.kubectl("get", "lease", "oompolicy-operator", "-o", "jsonpath={.spec.holderIdentity}")
 
 
-def waiting(operator: Operator) -> Callable[[], bool]:
-    return lambda: any(line["msg"] == "Waits for Lease" for line in operator.lines())
+def one_at_work_and_one_waiting(make: Callable[[str], Operator]) -> tuple[Operator, Operator]:
+    first, second = make("first"), make("second")
+    first.start()
+    process = second.launch()
+    wait_for(
+        "it waits",
+        lambda: any(line["msg"] == "Waits for Lease" for line in second.lines()),
+        daemon=process,
+        patience_seconds=PATIENCE_SECONDS,
+    )
+    return first, second
 
 
 def seconds_until_ready(operator: Operator) -> float:
@@ -50,9 +59,7 @@ def seconds_until_ready(operator: Operator) -> float:
 def test_second_operator_waits_alive_and_is_told_for_whom(
     make: Callable[[str], Operator], control_plane: ControlPlane
 ) -> None:
-    first, second = make("first"), make("second")
-    first.start()
-    wait_for("it waits", waiting(second), daemon=second.launch(), patience_seconds=PATIENCE_SECONDS)
+    first, second = one_at_work_and_one_waiting(make)
     assert second.ask("healthz") == "ok\n"
     assert not second.is_ready()
     held = next(line["holder"] for line in second.lines() if line["msg"] == "Waits for Lease")
@@ -64,9 +71,7 @@ def test_second_operator_waits_alive_and_is_told_for_whom(
 def test_operator_that_ends_gives_the_lease_back_at_once(
     make: Callable[[str], Operator], control_plane: ControlPlane
 ) -> None:
-    first, second = make("first"), make("second")
-    first.start()
-    wait_for("it waits", waiting(second), daemon=second.launch(), patience_seconds=PATIENCE_SECONDS)
+    first, second = one_at_work_and_one_waiting(make)
     first.stop()
     assert any(line["msg"] == "Released Lease" for line in first.lines())
     seconds_until_ready(second)
@@ -75,20 +80,16 @@ def test_operator_that_ends_gives_the_lease_back_at_once(
 
 
 def test_operator_that_is_killed_is_followed_when_its_lease_has_run_out(make: Callable[[str], Operator]) -> None:
-    first, second = make("first"), make("second")
-    first.start()
-    wait_for("it waits", waiting(second), daemon=second.launch(), patience_seconds=PATIENCE_SECONDS)
+    first, second = one_at_work_and_one_waiting(make)
     first.kill()
     assert seconds_until_ready(second) > LEASE_SECONDS / 2, "not while the dead one may still be at work"
 
 
 def test_waiting_operator_ends_when_it_is_told_to(make: Callable[[str], Operator]) -> None:
-    first, second = make("first"), make("second")
-    first.start()
-    process = second.launch()
-    wait_for("it waits", waiting(second), daemon=process, patience_seconds=PATIENCE_SECONDS)
-    process.process.terminate()
-    assert process.process.wait(PATIENCE_SECONDS) == 0
+    _, second = one_at_work_and_one_waiting(make)
+    assert second.process
+    second.process.process.terminate()
+    assert second.process.process.wait(PATIENCE_SECONDS) == 0
 
 
 def test_operator_that_cannot_renew_ends_with_an_error(

@@ -12,6 +12,10 @@ from operating.installed import AGENTS, Installed
 pytestmark = pytest.mark.node
 
 
+def test_a_policy_becomes_ready_on_the_node(product: Installed) -> None:
+    assert product.ending.node_status()["backend"] == "Userspace"
+
+
 def test_helm_test_finds_the_installation_working(product: Installed) -> None:
     helm_test(product.control_plane)
 
@@ -22,8 +26,8 @@ def test_batch_dies_first_then_hog_and_the_database_never(product: Installed) ->
 
 
 def test_the_guard_has_no_service_account_token(product: Installed) -> None:
-    pods = json.loads(product.control_plane.kubectl("-n", AGENTS, "get", "pods", "-o", "json"))["items"]
-    look = ("-n", AGENTS, "exec", pods[0]["metadata"]["name"], "-c")
+    (pod,) = json.loads(product.control_plane.kubectl("-n", AGENTS, "get", "pods", "-o", "json"))["items"]
+    look = ("-n", AGENTS, "exec", pod["metadata"]["name"], "-c")
     there = ("--", "ls", "/var/run/secrets/kubernetes.io/serviceaccount")
     assert "token" in product.control_plane.kubectl(*look, "sync", *there)
     with pytest.raises(KubectlError, match="No such file"):

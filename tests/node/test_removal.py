@@ -9,7 +9,7 @@ from operating.installed import STATE, Installed
 pytestmark = pytest.mark.node
 
 JOURNAL = {f"{STATE}/outbox/decisions.jsonl", f"{STATE}/inbox/published.json", f"{STATE}/guard.lock"}
-"""What stays on a node: what was decided, how far it was published, and the empty file that is locked."""
+"""What stays on a node: what was decided, how far it was published, and the file that is locked."""
 
 
 def test_off_puts_back_what_was_adjusted_and_the_agent_stays(product: Installed) -> None:

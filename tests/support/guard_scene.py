@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from journal_text import records
 from kubelet_tree import BRANCHES, CGROUPS, Pod, targets_document
 from lab.guest_process import GuestProcess
 from lab.vm import PROJECT, VM
@@ -121,8 +122,7 @@ class Scene:
     def journal(self) -> list[dict[str, Any]]:
         """All records, oldest first; none before the first decision."""
         found = self.vm.run(["cat", f"{STATE}/outbox/decisions.jsonl"], check=False).stdout
-        lines = found.splitlines(keepends=True)
-        return [json.loads(line) for line in lines if line.endswith("\n")]  # the last one may be half written
+        return records(found)
 
     def status(self) -> dict[str, Any]:
         """What the guard says about itself, once it has."""

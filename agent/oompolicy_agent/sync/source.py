@@ -18,6 +18,7 @@ from kubernetes.aio.config import load_incluster_config, load_kube_config
 from oompolicy_agent.sync.world import Change, Entry, Kind, Listing, parse
 from oompolicy_api import GROUP, VERSION
 from oompolicy_api.labels import POLICY_LABEL
+from oompolicy_api.lines import lines_of
 
 __all__ = ["ApiError", "Collection", "Source", "connect"]
 
@@ -155,7 +156,7 @@ class Source:
             fieldSelector=collection.fields,
         )
         async with self._answer("GET", collection.path, query, limits=WATCH) as response:
-            async for line in _lines(response.content):
+            async for line in lines_of(response.content.iter_any()):
                 event = json.loads(line)
                 if event["type"] == "ERROR":
                     raise _error_of(int(event["object"].get("code", 0)), event["object"])
@@ -196,15 +197,6 @@ class Source:
                 yield response
         except NETWORK_ERRORS as error:
             raise ApiError(0, type(error).__name__, str(error)) from error
-
-
-async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
-    """Not aiohttp's own, which refuses lines longer than 128 KiB; an object may have more than a mebibyte."""
-    rest = b""
-    async for chunk in content.iter_any():
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            yield line
 
 
 def _content_type(method: str) -> str:

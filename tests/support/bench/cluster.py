@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from demo.story import wait_until
 from lab.control_plane import ControlPlane
 from operating.herd import Herd, herd
 from operating.process import Operator, helm
@@ -64,7 +65,9 @@ class _Measurement:
 
     async def _start(self) -> None:
         await asyncio.to_thread(self._operator.start)
-        await asyncio.to_thread(self._wait, self._all_are_ready)
+        await asyncio.to_thread(
+            wait_until, "all policies are Ready", self._all_are_ready, PATIENCE_SECONDS, pause_seconds=0.5
+        )
 
     async def _change(self, cattle: Herd, which: str) -> None:
         before = self._writes()
@@ -72,7 +75,9 @@ class _Measurement:
         self._apply(WIDE, defaultPriority=int(start))
         await cattle.report(self._policies().__getitem__)
         reported = time.monotonic()
-        await asyncio.to_thread(self._wait, self._all_are_ready)
+        await asyncio.to_thread(
+            wait_until, "all policies are Ready", self._all_are_ready, PATIENCE_SECONDS, pause_seconds=0.5
+        )
         end = time.monotonic()
         print(
             f"{which} change: every node had reported it after {reported - start:.1f} s, rolled up after "
@@ -106,13 +111,6 @@ class _Measurement:
             if not ready or status["observedGeneration"] != each["metadata"]["generation"]:
                 return False
         return True
-
-    def _wait(self, holds: Callable[[], bool]) -> None:
-        end = time.monotonic() + PATIENCE_SECONDS
-        while not holds():
-            if time.monotonic() > end:
-                raise TimeoutError(f"not within {PATIENCE_SECONDS:.0f} s; {self._memory()}")
-            time.sleep(0.5)
 
     def _writes(self) -> int:
         """Writes of policies' statuses that the API server has answered."""

@@ -9,6 +9,7 @@ from typing import Any
 from demo.followers import Follower
 from demo.installation import manifest
 from demo.verdict import Outcome, outcome_of, wrong
+from journal_text import records
 from lab import report
 from lab.control_plane import ControlPlane, KubectlError
 from lab.node import Node
@@ -35,8 +36,7 @@ class Ending:
         journal = self._node.run(
             ["sh", "-c", "cat /var/lib/oompolicy/outbox/decisions.jsonl 2>/dev/null || true"]
         ).stdout
-        lines = journal.splitlines(keepends=True)
-        return [json.loads(line) for line in lines if line.endswith("\n")]  # the last one may be half written
+        return records(journal)
 
     def victims_with_events(self) -> list[str]:
         """The pods that carry an Event of ours."""
@@ -85,13 +85,15 @@ def _is_dead(name: str, ending: Ending) -> bool:
     return any(o.name == name and o.died_at for o in ending.outcomes())
 
 
-def wait_until(what: str, holds: Callable[[], bool], patience_seconds: float = PATIENCE_SECONDS) -> None:
-    """Asks every second until `holds()`; raises TimeoutError naming `what` after `patience_seconds`."""
+def wait_until(
+    what: str, holds: Callable[[], object], patience_seconds: float = PATIENCE_SECONDS, *, pause_seconds: float = 1
+) -> None:
+    """Asks every second, or so, until `holds()`; raises TimeoutError naming `what` after `patience_seconds`."""
     deadline = time.monotonic() + patience_seconds
     while not holds():
         if time.monotonic() > deadline:
             raise TimeoutError(f"expected within {patience_seconds:.0f} s: {what}")
-        time.sleep(1)
+        time.sleep(pause_seconds)
 
 
 def settled_faults(ending: Ending) -> list[str]:

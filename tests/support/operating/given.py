@@ -1,11 +1,11 @@
 """What a test of the operator writes into the cluster: policies, nodes, and in the agents' name what agents report."""
 
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
+from demo.story import wait_until
 from lab.control_plane import ControlPlane
 from operating.process import AGENTS, kubeconfig_of
 
@@ -89,10 +89,7 @@ class Given:
 
     def until(self, what: str, is_so: Callable[[], object]) -> None:
         """Asks five times a second until it is so, for what kubectl cannot wait for."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not is_so():
-            assert time.monotonic() < deadline, f"not within {PATIENCE_SECONDS:g} s: {what}"
-            time.sleep(0.2)
+        wait_until(what, is_so, PATIENCE_SECONDS, pause_seconds=0.2)
 
     def _apply(self, kind: str, name: str, body: Object, version: str = "v1") -> None:
         metadata = {"name": name, "labels": {"pool": self.name}}
