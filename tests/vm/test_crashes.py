@@ -16,6 +16,7 @@ from shortages import HELD, KILLED, NEXT, PROTECTED, THIRD, VICTIM, WATCHERS, Re
 pytestmark = pytest.mark.vm
 
 COOLDOWN = 5.0
+IN_COOLDOWN = f"Acting although the last kill is less than {COOLDOWN:g} s ago"
 ROUNDS = 8
 SEED = 5
 LATEST = 60.0
@@ -106,10 +107,11 @@ def crashed(scene: Scene, instant: Instant, *, lasts: bool) -> list[Record]:
         if lasts:
             assert following.wait(GENEROUS).returncode == KILLED
             scene.wait_until("that is recorded", lambda: any(is_of(NEXT, record) for record in scene.journal()))
+        said = supervisor.stdout
     records = scene.journal()
     assert hog.returncode is None
     assert scene.sandboxes_alive() == [pod.name for pod in scene.pods]
-    check(records, lasts=lasts)
+    check(records, lasts=lasts, could_wait=IN_COOLDOWN not in said)
     assert lasts or following.returncode is None, "nobody else dies for the same shortage"
     for process in (victim, following, hog):
         if process.returncode is None:
@@ -123,8 +125,12 @@ def is_of(pod: Pod, record: Record) -> bool:
     return bool(record["victim"] and record["victim"]["pod"] == pod.name)
 
 
-def check(records: list[Record], *, lasts: bool) -> None:
-    """One complete record a decision, the right victims in the right order, and the cooldown between them."""
+def check(records: list[Record], *, lasts: bool, could_wait: bool) -> None:
+    """One complete record a decision, the right victims in the right order, and the cooldown between them.
+
+    Unless the guard has said that it can't keep to that: where a kill takes long to give memory back, as on a busy
+    machine, waiting for the end of the cooldown would hand the choice to the kernel.
+    """
     ids = [record["id"] for record in records]
     assert len(set(ids)) == len(ids)
     assert not [record for record in records if record["outcome"] == "Pending"]
@@ -133,7 +139,7 @@ def check(records: list[Record], *, lasts: bool) -> None:
     assert of_victim, "whoever died has a record"
     assert bool(of_next) == lasts
     first = min(moment(record) for record in of_victim)
-    assert all(moment(record) - first >= COOLDOWN - 0.1 for record in of_next)
+    assert not could_wait or all(moment(record) - first >= COOLDOWN - 0.1 for record in of_next)
 
 
 @pytest.fixture

@@ -38,6 +38,12 @@ SERVICES = {
 
 CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
 
+MAKE_DISKS_READ_ONLY = """
+sync; echo u > /proc/sysrq-trigger
+until dmesg | grep -q 'Emergency Remount complete'; do sleep 0.1; done
+"""
+"""They have no journal: what is not unmounted may be damaged."""
+
 READY_SECONDS = 300
 """Generous: a quarter of a minute under emulation with nothing else on the host."""
 
@@ -73,11 +79,14 @@ class Node:
         with ExitStack() as stack:
             scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="oompolicy-node-")))
             self.folder = self._folder or scratch
-            hardware = self._hardware()
+            self._hardware = self._made_of(scratch)
+            self._power = stack.enter_context(ExitStack())
             self._register()
             report.note(f"{self.name} is powered on; its logs are in {self.folder}")
-            self.vm = stack.enter_context(booted(hardware, self.folder))
-            self._bring_up(scratch / "files")
+            self.vm = self._power.enter_context(booted(self._hardware, self.folder))
+            write_configuration(scratch / "files", self._control_plane, self.name, self._kubelet_port)
+            self.vm.push_folder(scratch / "files", "/")
+            self._bring_up()
             self._stack = stack.pop_all()
         return self
 
@@ -87,6 +96,14 @@ class Node:
     def run(self, argv: Sequence[str], *, timeout: float = 60, check: bool = True) -> Result:
         """Runs a command on the node, as `VM.run` does."""
         return self.vm.run(argv, timeout=timeout, check=check)
+
+    def reboot(self) -> None:
+        """Boots it anew with what is on its disks; returns when it is Ready again. Its logs begin anew."""
+        self.vm.run(["sh", "-c", MAKE_DISKS_READ_ONLY])
+        self._power.close()
+        report.note(f"{self.name} reboots")
+        self.vm = self._power.enter_context(booted(self._hardware, self.folder))
+        self._bring_up()
 
     def load_image(self, archive: Path) -> None:
         """Imports an OCI or docker archive of the host into containerd."""
@@ -106,7 +123,7 @@ class Node:
         if name == "containerd":
             self.vm.run(["sh", "-c", f"until [ -S {CONTAINERD_SOCKET} ]; do sleep 0.1; done"])
 
-    def _hardware(self) -> Hardware:
+    def _made_of(self, scratch: Path) -> Hardware:
         return Hardware(
             memory_mib=self._memory_mib,
             disks=[
@@ -115,6 +132,7 @@ class Node:
             ],
             logs=[f"{name}.log" for name in SERVICES],
             forwards={self._kubelet_port: self._kubelet_port},
+            keep_disks_in=scratch,
         )
 
     def _register(self) -> None:
@@ -128,9 +146,7 @@ class Node:
         patch = ("--subresource=status", "--type=merge", "--patch", json.dumps({"status": status}))
         self._control_plane.kubectl("patch", "node", self.name, *patch)
 
-    def _bring_up(self, files: Path) -> None:
-        write_configuration(files, self._control_plane, self.name, self._kubelet_port)
-        self.vm.push_folder(files, "/")
+    def _bring_up(self) -> None:
         self.vm.run(["/lab/node/network.sh", str(self._control_plane.port), self.name])
         self.vm.mount("containerd", "/var/lib/containerd")
         self.vm.mount("kubernetes", "/opt/kubernetes", "--read-only")
@@ -141,10 +157,13 @@ class Node:
         report.note(f"{self.name} is Ready")
 
     def _wait_ready(self) -> None:
+        """Waits for this boot's kubelet: after a reboot the Node object still says Ready for a while."""
+        boot = self.vm.read("/proc/sys/kernel/random/boot_id").strip()
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:
             try:
-                self._control_plane.kubectl("wait", "--for=condition=Ready", f"node/{self.name}", "--timeout=5s")
+                for what in (f"jsonpath={{.status.nodeInfo.bootID}}={boot}", "condition=Ready"):
+                    self._control_plane.kubectl("wait", f"--for={what}", f"node/{self.name}", "--timeout=5s")
             except KubectlError:
                 self._check_services()
             else:

@@ -1,7 +1,7 @@
 """Starts one virtual machine with QEMU and ends it; nothing here knows what runs inside.
 
 The disk is shared by all machines and never written: what a machine changes goes to an overlay that QEMU unlinks as it
-opens it. If our process dies, the machine dies with it.
+opens it, or that is kept for the next boot. If our process dies, the machine dies with it.
 """
 
 import os
@@ -13,7 +13,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Self
 
-from lab import accelerator
+from lab import accelerator, tools
 from lab.daemon import tied_to_us
 from lab.rootfs import RootFilesystem
 
@@ -56,6 +56,8 @@ class Hardware:
     """Names of virtio-serial ports; what the guest writes there is appended to FOLDER/NAME."""
     forwards: Mapping[int, int] = field(default_factory=dict)
     """Ports of the host's 127.0.0.1 and where they lead in the guest; no network card at all if empty."""
+    keep_disks_in: Path | None = None
+    """Where overlays stay, so that another machine of the same hardware finds what this one wrote."""
 
 
 class Machine:
@@ -91,7 +93,7 @@ class Machine:
         return "".join(part.read_text(errors="replace") for part in parts if part.exists())
 
     def stop(self) -> None:
-        """Ends the machine as pulling its plug would: its disk is thrown away anyway."""
+        """Ends the machine as pulling its plug would."""
         self.agent.close()
         self._process.terminate()
         try:
@@ -114,12 +116,12 @@ def _command(hardware: Hardware, root: RootFilesystem, folder: Path, agent: int)
         *("-m", str(hardware.memory_mib), "-smp", str(hardware.cpus)),
         *("-kernel", os.fspath(root.kernel), "-append", options),
         *("-serial", f"file:{folder / 'console.log'}"),
-        *("-drive", f"if=none,id=root,format=raw,file={root.image},{Access.OVERLAY.value}"),
+        *("-drive", _drive("root", root.image, Access.OVERLAY, hardware.keep_disks_in)),
         *("-device", "nvme,drive=root,serial=root"),
         *("-device", "virtio-serial"),
         *("-chardev", f"socket,id=agent,fd={agent}", "-device", f"virtserialport,chardev=agent,name={AGENT_PORT}"),
         *_log_ports(hardware.logs, folder),
-        *_disks(hardware.disks),
+        *_disks(hardware),
         *_network(hardware.forwards),
     ]
 
@@ -133,12 +135,23 @@ def _log_ports(names: Sequence[str], folder: Path) -> list[str]:
     return options
 
 
-def _disks(disks: Sequence[Disk]) -> list[str]:
+def _disks(hardware: Hardware) -> list[str]:
     options = []
-    for number, disk in enumerate(disks):
-        options += ["-drive", f"if=none,id=disk{number},format=raw,file={disk.path},{disk.access.value}"]
-        options += ["-device", f"virtio-blk,drive=disk{number},serial={disk.name}"]
+    for disk in hardware.disks:
+        options += ["-drive", _drive(disk.name, disk.path, disk.access, hardware.keep_disks_in)]
+        options += ["-device", f"virtio-blk,drive={disk.name},serial={disk.name}"]
     return options
+
+
+def _drive(name: str, path: Path, access: Access, kept_in: Path | None) -> str:
+    if access is not Access.OVERLAY or kept_in is None:
+        return f"if=none,id={name},format=raw,file={path},{access.value}"
+    overlay = kept_in / f"{name}.qcow2"
+    if not overlay.exists():
+        qemu_img = tools.require("qemu-img", package="qemu-utils")
+        command = [qemu_img, "create", "-q", "-f", "qcow2", "-F", "raw", "-b", os.fspath(path), os.fspath(overlay)]
+        subprocess.run(command, check=True)
+    return f"if=none,id={name},format=qcow2,file={overlay},cache=unsafe"
 
 
 def _network(forwards: Mapping[int, int]) -> list[str]:

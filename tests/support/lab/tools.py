@@ -18,6 +18,7 @@ SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/
 
 HOST_PACKAGES = {
     "qemu-system-x86_64": "qemu-system-x86",
+    "qemu-img": "qemu-utils",  # disks that outlive their machine
     "mmdebstrap": "mmdebstrap",
     "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring",  # Ubuntu does not have it
     "gpg": "gpg",  # mmdebstrap asks it which keyring fits; apt alone has gpgv only

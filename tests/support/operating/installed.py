@@ -45,10 +45,14 @@ class Installed:
         """What the guard says, on the node."""
         return cast("dict[str, Any]", json.loads(self.node.run(["cat", f"{STATE}/outbox/guard-status.json"]).stdout))
 
-    def targets(self) -> set[str]:
-        """The names of the pods that the guard was told about."""
+    def targets(self) -> dict[str, dict[str, Any]]:
+        """What the guard was told about each pod, by the pod's name."""
         document = json.loads(self.node.run(["cat", f"{STATE}/inbox/targets.json"]).stdout)
-        return {pod["name"] for pod in document["pods"]}
+        return {pod["name"]: pod for pod in document["pods"]}
+
+    def containers(self, pod: str) -> dict[str, str]:
+        """The ids by which the guard knows the pod's containers, by their names."""
+        return {each["name"]: each["id"] for each in self.targets().get(pod, {}).get("containers", ())}
 
     def adjusted(self) -> dict[str, int]:
         """The database's container, by its path, with the oom_score_adj that kubelet gave it, once it has another."""
