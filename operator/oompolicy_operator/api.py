@@ -10,6 +10,7 @@ from kubernetes.aio.config import ConfigException, load_incluster_config, load_k
 from kubernetes.aio.dynamic import DynamicClient
 
 from oompolicy_operator.errors import ApiRefusedError, ApiUnavailableError
+from oompolicy_operator.manifests import FIELD_MANAGER
 
 __all__ = ["Api", "connect"]
 
@@ -83,6 +84,7 @@ async def connect() -> AsyncIterator[Api]:
     except ConfigException:
         await load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     async with ApiClient(configuration) as client:
+        client.user_agent = FIELD_MANAGER  # who it is in the API server's audit log
         yield Api(client)
 
 

@@ -14,7 +14,7 @@ CRDS = Path(__file__).parents[2] / "crds"
 @pytest.fixture(scope="session")
 def control_plane() -> Iterator[ControlPlane]:
     """etcd, API server, controller-manager and scheduler, for the whole run."""
-    with ControlPlane() as running:
+    with ControlPlane(audit=True) as running:
         running.kubectl("apply", "--server-side", "-f", str(CRDS))
         running.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
         yield running

@@ -95,6 +95,26 @@ def test_an_agent_writes_decisions_of_its_own_node_and_nothing_else(given: Given
             given.kubectl(as_agent, "-n", NAMESPACE, *action)
 
 
+def test_an_agent_that_was_given_every_right_still_touches_no_decision_again(given: Given, tmp_path: Path) -> None:
+    """Neither its own nor another node's; the operator alone sweeps them."""
+    other = Given(given.control_plane, f"{given.name}-b", tmp_path)
+    other.node()
+    foreign = publish(other, record(2), node=other.name)
+    status = ("--subresource=status", "--type=merge", "-p", '{"status": {"conditions": []}}')
+    try:
+        with given.agent_with_every_right() as as_agent:
+            for name in (publish(given, record()), foreign):
+                for action in (
+                    ("delete", "oomd", name),
+                    ("label", "oomd", name, "a=b"),
+                    ("patch", "oomd", name, *status),
+                ):
+                    with pytest.raises(KubectlError, match="an agent may only create decisions of its own node"):
+                        given.kubectl(as_agent, "-n", NAMESPACE, *action)
+    finally:
+        given.kubectl("delete", "node", other.name)
+
+
 def test_nobody_changes_a_decision(given: Given) -> None:
     name = publish(given, record())
     with pytest.raises(KubectlError, match="a decision is a record and must not change"):

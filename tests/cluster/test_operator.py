@@ -237,16 +237,11 @@ def test_agent_whose_token_names_no_node_writes_nothing(given: Given, name: str)
 
 def test_agent_that_was_given_every_right_still_touches_no_other_node(given: Given, name: str) -> None:
     given.node()
-    account = f"--serviceaccount={AGENTS}:oompolicy-agent"
     other = {"apiVersion": "oompolicy.dev/v1alpha1", "kind": "OOMNode", "metadata": {"name": f"{name}-other"}}
     given.kubectl("create", "-f", "-", input=json.dumps(other))
-    given.kubectl("create", "clusterrolebinding", name, "--clusterrole=cluster-admin", account)
-    try:
-        with pytest.raises(KubectlError, match="its own node"):
-            given.kubectl(f"--kubeconfig={given.agent_kubeconfig(name)}", "delete", "oomnode", f"{name}-other")
-    finally:
-        given.kubectl("delete", "clusterrolebinding", name)
-        given.kubectl("delete", "oomnode", f"{name}-other")
+    with given.agent_with_every_right() as as_agent, pytest.raises(KubectlError, match="its own node"):
+        given.kubectl(as_agent, "delete", "oomnode", f"{name}-other")
+    given.kubectl("delete", "oomnode", f"{name}-other")
 
 
 def test_operator_killed_at_any_moment_leaves_nothing_undone(given: Given, name: str, operator: Operator) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ pytestmark = pytest.mark.cluster
 
 POD_UID = "9d0e0000-0000-4000-8000-000000000000"
 PATIENCE_SECONDS = 60
+USER_AGENT = "oompolicy-agent"
+MOST_WRITES = 8
+"""After an outage: the node's object and its status, the decision, its Event, and once more after a refusal."""
 
 
 class Agent:
@@ -326,10 +330,23 @@ def test_without_the_api_server_targets_stay_and_nothing_is_lost(
         assert (agent.inbox / "targets.json").read_bytes() == before
     finally:
         control_plane.start_api_server()
+        back = len(control_plane.requests_of(USER_AGENT))
     agent.wait_until("the Event", lambda: len(events(control_plane, agent.namespace)) == 1)
     run_pod("late", app="batch")
     agent.wait_until("a later pod", lambda: agent.target("late").get("priority") == 10)
     assert agent.policy() == policy
+    check_that_it_came_back_gently(control_plane.requests_of(USER_AGENT)[back:])
+
+
+def check_that_it_came_back_gently(requests: list[dict[str, Any]]) -> None:
+    """One list and one watch of each kind, one Event, and what is said of the node: no burst."""
+    asked = Counter((each["verb"], each["objectRef"]["resource"], each["stage"]) for each in requests)
+    print("asked when the API server was back:", dict(asked))
+    kinds = {"nodes", "namespaces", "pods", "oompolicies"}
+    lists = {resource: count for (verb, resource, _), count in asked.items() if verb == "list"}
+    watches = {resource: count for (verb, resource, _), count in asked.items() if verb == "watch"}
+    assert lists == watches == dict.fromkeys(kinds, 1)
+    assert sum(count for (verb, _, _), count in asked.items() if verb not in {"list", "watch"}) < MOST_WRITES
 
 
 def _lost(agent: Agent) -> int:

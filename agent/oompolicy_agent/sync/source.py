@@ -232,4 +232,5 @@ async def connect(kubeconfig: str | None) -> AsyncIterator[Source]:
     else:
         load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call] # as above
     async with ApiClient(configuration) as api:
+        api.user_agent = FIELD_MANAGER  # who it is in the API server's audit log
         yield Source(api)

@@ -16,10 +16,13 @@ class Buildah:
         self._command: list[str | Path] = [program, f"--root={folder / 'storage'}", f"--runroot={folder / 'run'}"]
         self._command.append(f"--storage-driver={self._driver()}")
 
-    def build(self, name: str, containerfile: Path, context: Path, base: str) -> None:
-        """Builds `containerfile` on the image `base`."""
+    def build(
+        self, name: str, containerfile: Path, context: Path, base: str, *, output: Path | None = None
+    ) -> None:
+        """Builds `containerfile` on the image `base`; with `output` its files go there, and there is no image."""
         options = ["--isolation=chroot", "--layers", "--pull-never", f"--build-arg=BASE={base}"]
-        self._run("build", "--quiet", *options, f"--tag={name}", f"--file={containerfile}", context)
+        target = f"--output=type=local,dest={output}" if output else f"--tag={name}"
+        self._run("build", "--quiet", *options, target, f"--file={containerfile}", context)
 
     def import_content(self, name: str, content: Path, *config: str) -> None:
         """Makes an image of one layer: a tar of a root file system, or a single program."""

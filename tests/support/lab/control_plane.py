@@ -11,7 +11,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from lab import binaries
 from lab.certificates import Authority
@@ -35,6 +35,8 @@ class KubectlError(RuntimeError):
 class ControlPlane:
     """Starts on entry, ends on exit; `components=False` leaves controller-manager and scheduler out.
 
+    With `audit` the API server keeps a record of each request.
+
     Attributes:
         kubeconfig: the administrator's.
         port: of the API server, on all addresses of loopback.
@@ -44,8 +46,9 @@ class ControlPlane:
         server_for_guests: the API server's address inside virtual machines.
     """
 
-    def __init__(self, *, components: bool = True) -> None:
+    def __init__(self, *, components: bool = True, audit: bool = False) -> None:
         self._components = components
+        self._audit = audit
         self.port = free_port()
         self.server_for_guests = f"https://{GUEST_GATEWAY}:{self.port}"
 
@@ -78,6 +81,11 @@ class ControlPlane:
     def kubelet_kubeconfig(self, node_name: str) -> Path:
         """A kubeconfig with which the kubelet of `node_name` reaches the API server from its virtual machine."""
         return self._kubeconfig(f"system:node:{node_name}", "system:nodes", self.server_for_guests)
+
+    def requests_of(self, user_agent: str) -> list[dict[str, Any]]:
+        """The audit records of requests that have ended, or begun to stream, oldest first."""
+        lines = (self.logs / "audit.log").read_text().splitlines()
+        return [record for record in map(json.loads, lines) if record["userAgent"] == user_agent]
 
     def stop_api_server(self) -> None:
         """Ends the API server, so that a test sees what happens without it."""
@@ -156,7 +164,14 @@ class ControlPlane:
             "--service-account-issuer=https://kubernetes.default.svc",
             f"--service-account-key-file={self.ca_cert}",
             f"--service-account-signing-key-file={self.ca_key}",
+            *(self._audit_options() if self._audit else ()),
         ]
+
+    def _audit_options(self) -> list[str]:
+        policy = self.folder / "audit.json"
+        rules = [{"level": "Metadata", "omitStages": ["RequestReceived"]}]
+        policy.write_text(json.dumps({"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": rules}))
+        return [f"--audit-policy-file={policy}", f"--audit-log-path={self.logs / 'audit.log'}"]
 
     def _controller_manager_command(self) -> list[str | Path]:
         return [

@@ -1,7 +1,8 @@
 """What a test of the operator writes into the cluster: policies, nodes, and in the agents' name what agents report."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -69,6 +70,16 @@ class Given:
         bound = ("--bound-object-kind=Node", f"--bound-object-name={node}") if node else ()
         token = self.kubectl("-n", AGENTS, "create", "token", "oompolicy-agent", *bound)
         return kubeconfig_of(self.control_plane, token, self._folder / f"{node or 'unbound'}.kubeconfig")
+
+    @contextmanager
+    def agent_with_every_right(self) -> Iterator[str]:
+        """The option by which kubectl is the node's agent, in a cluster where somebody gave agents too much."""
+        account = f"--serviceaccount={AGENTS}:oompolicy-agent"
+        self.kubectl("create", "clusterrolebinding", self.name, "--clusterrole=cluster-admin", account)
+        try:
+            yield f"--kubeconfig={self.agent_kubeconfig(self.name)}"
+        finally:
+            self.kubectl("delete", "clusterrolebinding", self.name)
 
     def stored(self, name: str = "") -> Object:
         """The policy as it is stored now."""

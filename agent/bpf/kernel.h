@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The part of the kernel's types that our programs look at. Offsets come from the running kernel's BTF (CO-RE), so a
+ * type here has the fields that we use and no others, and no kernel's headers are needed to build.
+ */
+#ifndef OOMP_KERNEL_H
+#define OOMP_KERNEL_H
+
+typedef unsigned char __u8;
+typedef unsigned short __u16;
+typedef int __s32;
+typedef unsigned int __u32;
+typedef long long __s64;
+typedef unsigned long long __u64;
+typedef __u16 __be16;
+typedef __u32 __be32;
+typedef __u32 __wsum;
+typedef __u8 bool;
+#define true 1
+#define false 0
+#define NULL ((void *)0)
+
+enum bpf_map_type {
+	BPF_MAP_TYPE_HASH = 1,
+};
+
+enum bpf_cgroup_iter_order {
+	BPF_CGROUP_ITER_DESCENDANTS_POST = 3,
+};
+
+/* the values are the running kernel's, see bpf_core_enum_value() */
+enum node_stat_item {
+	NR_SLAB_RECLAIMABLE_B,
+	NR_FILE_PAGES,
+	NR_SHMEM,
+	NR_SWAPCACHE,
+};
+
+enum {
+	CSS_ONLINE = 1 << 1,
+};
+
+struct bpf_iter_css {
+	__u64 __opaque[3];
+} __attribute__((aligned(8)));
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+typedef struct {
+	__s64 counter;
+} atomic_long_t;
+
+struct kernfs_node {
+	__u64 id;
+};
+
+struct cgroup;
+
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+	struct cgroup_subsys_state *parent;
+	unsigned int flags;
+};
+
+struct cgroup {
+	struct cgroup_subsys_state self;
+	int level;
+	struct kernfs_node *kn;
+};
+
+struct page_counter {
+	atomic_long_t usage; /* pages */
+};
+
+struct mem_cgroup {
+	struct cgroup_subsys_state css;
+	struct page_counter swap;
+};
+
+#pragma clang attribute pop
+
+#endif

@@ -1,0 +1,93 @@
+"""bpf(2) for what is pinned already: maps of fixed-size keys and values, and runs of a program.
+
+Loading needs libbpf, and is another program's work (agent/bpf/load.c); talking to what it has pinned does not.
+"""
+
+import ctypes
+import errno
+import os
+import struct
+
+__all__ = ["Map", "open_pinned", "run_program"]
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_LIBC.syscall.restype = ctypes.c_long
+
+BPF = {"x86_64": 321, "aarch64": 280}
+"""The system call's number."""
+MAP_LOOKUP_ELEM, MAP_UPDATE_ELEM, MAP_DELETE_ELEM, OBJ_GET, PROG_TEST_RUN = 1, 2, 3, 7, 10
+ANY = 0
+
+
+def open_pinned(path: str) -> int:
+    """A descriptor of the map or program at `path` in a bpffs; raises OSError."""
+    name = ctypes.create_string_buffer(os.fsencode(path))
+    return _bpf(OBJ_GET, struct.pack("=QII", ctypes.addressof(name), 0, 0), name)
+
+
+def run_program(descriptor: int, context: bytearray) -> int:
+    """Runs a program of type `syscall` once, which may change `context`; returns what it returned. Raises OSError.
+
+    The kernel's struct: prog_fd, retval, data sizes and pointers (none here), repeat, duration, context sizes and
+    pointers (include/uapi/linux/bpf.h).
+    """
+    shared = (ctypes.c_char * len(context)).from_buffer(context)
+    address, size = ctypes.addressof(shared), len(context)
+    # a program that sleeps takes its context in place: there is no way to hand it back through ctx_out
+    attributes = bytearray(struct.pack("=IIIIQQIIIIQQ", descriptor, 0, 0, 0, 0, 0, 0, 0, size, 0, address, 0))
+    _bpf(PROG_TEST_RUN, attributes, shared)
+    return int(struct.unpack_from("=I", attributes, 4)[0])
+
+
+class Map:
+    """A hash map, by its descriptor. Every method raises OSError."""
+
+    def __init__(self, descriptor: int, value_size: int) -> None:
+        self.descriptor = descriptor
+        self._value_size = value_size
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value of a key; None if there is none."""
+        value = bytearray(self._value_size)
+        try:
+            self._element(MAP_LOOKUP_ELEM, key, value)
+        except OSError as error:
+            if error.errno == errno.ENOENT:
+                return None
+            raise
+        return bytes(value)
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Sets a value; E2BIG: the map is full."""
+        self._element(MAP_UPDATE_ELEM, key, bytearray(value))
+
+    def drop(self, key: bytes) -> None:
+        """Takes a key out, if it is in."""
+        try:
+            self._element(MAP_DELETE_ELEM, key, None)
+        except OSError as error:
+            if error.errno != errno.ENOENT:
+                raise
+
+    def _element(self, command: int, key: bytes, value: bytearray | None) -> None:
+        key_buffer = ctypes.create_string_buffer(key, len(key))
+        shared = (ctypes.c_char * len(value)).from_buffer(value) if value is not None else None
+        at = ctypes.addressof(shared) if shared is not None else 0
+        where = struct.pack("=IIQQQ", self.descriptor, 0, ctypes.addressof(key_buffer), at, ANY)
+        _bpf(command, where, key_buffer, shared)
+
+
+def _bpf(command: int, attributes: bytes | bytearray, *kept: object) -> int:
+    """One call; `kept` is what the attributes point to, alive until it returns."""
+    number = BPF.get(os.uname().machine)
+    if number is None:
+        raise OSError(errno.ENOSYS, f"expected one of {', '.join(BPF)}, found {os.uname().machine}")
+    buffer = bytearray(attributes)
+    shared = (ctypes.c_char * len(buffer)).from_buffer(buffer)
+    found = int(_LIBC.syscall(number, command, shared, len(buffer)))
+    del kept
+    if found < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    if isinstance(attributes, bytearray):
+        attributes[:] = buffer
+    return found

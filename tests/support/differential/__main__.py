@@ -1,0 +1,135 @@
+"""Asks the BPF program and the specification the same question, many times, on real memcgs; prints where they differ.
+
+`python3 -m differential --pins DIRECTORY --trees N --policies N --seed N`; one JSON object on the last line.
+"""
+
+import argparse
+import json
+import random
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from differential.forest import Place, Trees
+from differential.policies import drawn, snapshot_of
+from oompolicy_agent.guard.assist_abi import TARGET_SIZE, Answer, Flag, Question, RunError, Target, key_of
+from oompolicy_agent.guard.bpf import Map, open_pinned, run_program
+from oompolicy_agent.guard.memcgs import CgroupFS
+from oompolicy_agent.select import champion
+from random_oom.worker import CGROUPS
+
+MOST_TURNS = 6
+"""Of one policy: each time the one who was chosen is excluded, and the next one asked for."""
+MOST_SHOWN = 5
+
+
+class Bench:
+    """The program and its map."""
+
+    def __init__(self, pins: str) -> None:
+        self.targets = Map(open_pinned(f"{pins}/targets"), TARGET_SIZE)
+        self.program = open_pinned(f"{pins}/program")
+        self.cgroups = CgroupFS(str(CGROUPS))
+        self.runs = self.compared = self.victims = 0
+        self.differences: list[Any] = []
+
+    def ask(self, question: Question) -> Answer:
+        """One run."""
+        context = question.packed()
+        run_program(self.program, context)
+        return Answer.unpacked(context)
+
+    def try_policy(self, chance: random.Random, places: list[Place]) -> None:
+        """A random policy and a random domain; then who comes next, and next."""
+        told, tie_break, default = drawn(chance, places)
+        for place in places:
+            self.targets.drop(key_of(place.id))
+        for id_, target in told.items():
+            self.targets.put(key_of(id_), target.packed())
+        populated = {place.id: bool(self.cgroups.is_populated(place.path)) for place in places}
+        root = Place("/", CGROUPS.stat().st_ino, is_leaf=False)
+        domain = chance.choice([root, places[0], chance.choice(places)])
+        for _ in range(MOST_TURNS):
+            self.runs += 1
+            question = Question(domain.id, self.runs, default, tie_break)
+            answer = self.ask(question)
+            found = {id_: self.found(id_, target) for id_, target in told.items()}
+            expected = champion(snapshot_of(domain.path, question, places, found, populated))
+            self.compare(answer, expected and expected.memcg.id, (domain, question, found, populated, places))
+            if not answer.victim:
+                return
+            excluded = told[answer.victim]
+            told[answer.victim] = replace(excluded, flags=excluded.flags | Flag.EXCLUDED)
+            self.targets.put(key_of(answer.victim), told[answer.victim].packed())
+
+    def found(self, id_: int, told: Target) -> Target:
+        """What is in the map after a run: as it was told, with what this run has measured; 0 outside the domain."""
+        value = self.targets.get(key_of(id_))
+        assert value is not None
+        now = Target.unpacked(value)
+        assert replace(now, usage_bytes=0, run=0) == replace(told, usage_bytes=0, run=0)
+        return now if now.run == self.runs else replace(now, usage_bytes=0)
+
+    def found_usage(self, place: Place) -> int:
+        """What the last run has measured of a memcg."""
+        value = self.targets.get(key_of(place.id))
+        return Target.unpacked(value).usage_bytes if value else -1
+
+    def compare(self, answer: Answer, expected: int | None, what: Any) -> None:  # noqa: ANN401 - for people
+        """Counts, and keeps the first differences."""
+        self.compared += 1
+        self.victims += bool(answer.victim)
+        if answer.error != RunError.OK or answer.victim != (expected or 0):
+            self.differences.append({"found": str(answer), "expected": expected, "of": str(what)})
+
+
+def measured_right(bench: Bench, trees: Trees) -> list[Any]:
+    """The leaves whose usage is not what cgroupfs says; asked again once, because counters move."""
+    leaves = [place for place in trees.places if place.is_leaf]
+    wrong: list[Any] = []
+    for _ in range(3):
+        bench.runs += 1
+        for place in trees.places:
+            bench.targets.put(key_of(place.id), Target(0, Flag.UNIT if place.is_leaf else Flag(0)).packed())
+        bench.ask(Question(trees.places[0].id, bench.runs))
+        pairs = [
+            (place.path, bench.cgroups.usage(place.path, with_swap=False), bench.found_usage(place)) for place in leaves
+        ]
+        wrong = [pair for pair in pairs if pair[1] != pair[2]]
+        if not wrong:
+            break
+    return wrong
+
+
+def main() -> None:
+    """Plays."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pins", required=True)
+    for name in ("trees", "policies", "leaves", "seed"):
+        parser.add_argument(f"--{name}", type=int, required=True)
+    wanted = parser.parse_args()
+    Path(CGROUPS / "cgroup.subtree_control").write_text("+memory")
+    chance, bench, start = random.Random(wanted.seed), Bench(wanted.pins), time.monotonic()  # noqa: S311 - repeatable
+    trees, misread = Trees(chance), []
+    for _ in range(wanted.trees):
+        trees.plant(chance.randint(1, wanted.leaves))
+        misread += measured_right(bench, trees)
+        for _ in range(wanted.policies):
+            bench.try_policy(chance, trees.places)
+        for place in trees.places:
+            bench.targets.drop(key_of(place.id))
+        trees.clear()
+    summary = {
+        "compared": bench.compared,
+        "victims": bench.victims,
+        "differences": len(bench.differences),
+        "misread": misread[:MOST_SHOWN],
+        "examples": bench.differences[:MOST_SHOWN],
+        "seconds": round(time.monotonic() - start, 1),
+    }
+    print(json.dumps(summary))
+
+
+if __name__ == "__main__":
+    main()

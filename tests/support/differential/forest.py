@@ -1,0 +1,82 @@
+"""A random tree of real memcgs with processes in them, which stays as it is while many policies are tried on it."""
+
+import os
+import random
+import signal
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from random_oom.stage import wait_until
+from random_oom.worker import CGROUPS, Worker
+
+__all__ = ["Place", "Trees"]
+
+MOST_CHILDREN, MOST_LEVELS = 4, 5
+EMPTY = 0.15
+"""The share of leaves in which nobody is."""
+MOST_MEBIBYTES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One memcg."""
+
+    path: str
+    id: int
+    is_leaf: bool
+
+
+@dataclass
+class Trees:
+    """Makes trees below `top`, one at a time."""
+
+    chance: random.Random
+    top: str = "/different"
+    places: list[Place] = field(default_factory=list)
+    """Of the present tree, parents first; the first is `top` itself."""
+    _workers: list[Worker] = field(default_factory=list)
+
+    def plant(self, leaves: int) -> None:
+        """A tree with about so many leaves, some with a process."""
+        self._add(self.top, leaves, 0)
+        for worker in self._workers:
+            worker.wait_ready()
+
+    def clear(self) -> None:
+        """Takes it down."""
+        for worker in self._workers:
+            os.kill(worker.pid, signal.SIGKILL)
+        for worker in self._workers:
+            os.waitpid(worker.pid, 0)
+            worker.close()
+        for place in reversed(self.places):
+            wait_until(f"{place.path} is gone", lambda folder=_folder(place.path): _is_removed(folder))
+        self._workers.clear()
+        self.places.clear()
+
+    def _add(self, path: str, leaves: int, level: int) -> None:
+        folder = _folder(path)
+        folder.mkdir()
+        is_leaf = level == MOST_LEVELS or (level > 0 and leaves <= 1)
+        self.places.append(Place(path, folder.stat().st_ino, is_leaf))
+        if is_leaf:
+            if self.chance.random() >= EMPTY:
+                self._workers.append(Worker(path, self.chance.randint(0, MOST_MEBIBYTES)))
+            return
+        (folder / "cgroup.subtree_control").write_text("+memory")
+        count = self.chance.randint(1, MOST_CHILDREN)
+        for number in range(count):
+            self._add(f"{path}/{'abcd'[number]}", leaves // count, level + 1)
+
+
+def _folder(path: str) -> Path:
+    return CGROUPS / path.lstrip("/")
+
+
+def _is_removed(folder: Path) -> bool:
+    """It is busy for a moment after its last process has died."""
+    try:
+        folder.rmdir()
+    except OSError:
+        return not folder.exists()
+    return True
