@@ -43,7 +43,7 @@ struct {
 static __always_inline bool dies_before(const struct champion *one, const struct champion *other)
 {
 	if (!one->victim || !other->victim)
-		return one->victim;
+		return one->victim != 0;
 	if (one->unknown != other->unknown)
 		return !one->unknown;
 	if (one->priority != other->priority)

@@ -44,9 +44,11 @@ def kinds(product: Installed) -> Iterator[str]:
 
 
 def cgroups(product: Installed, name: str) -> dict[str, str]:
-    """The containers by which the guard knows the pod, and the cgroup below the pod's own that each has."""
-    uid = product.targets()[name]["uid"]
-    there = f"find $(find /sys/fs/cgroup/kubepods -type d -name 'pod{uid}') -mindepth 1 -type d"
+    """The containers by which the guard knows the pod, and the cgroup below the pod's own that each has, if it has."""
+    if name not in (targets := product.targets()):
+        return {}
+    uid = targets[name]["uid"]
+    there = f"find /sys/fs/cgroup/kubepods -type d -path '*/pod{uid}/*'"
     paths = product.node.run(["sh", "-c", there]).stdout.split()
     return {
         each: path for each, id_ in product.containers(name).items() for path in paths if path.rpartition("/")[2] == id_
@@ -84,7 +86,7 @@ def test_a_pods_own_request_counts_for_all_its_containers(product: Installed) ->
     whole = pod("whole", resources={"requests": {"memory": "48Mi"}}, containers=[container("a"), container("b")])
     product.control_plane.kubectl("apply", "-f", "-", input=whole)
     try:
-        story.wait_until("its cgroups are known", lambda: len(found(product, "whole")) == 2)
+        story.wait_until("its cgroups are known", lambda: len(cgroups(product, "whole")) == 2)
         assert product.targets()["whole"]["requestBytes"] == 48 << 20
     finally:
         product.control_plane.kubectl("delete", "pod", "whole", "--timeout=60s")
@@ -94,14 +96,9 @@ def test_a_static_pod_is_known_by_the_cgroup_that_kubelet_made_of_its_manifest(p
     name = f"static-{product.node.name}"
     product.node.vm.write(STATIC_POD, pod("static", containers=[container("main")]))
     try:
-        story.wait_until("its cgroup is known", lambda: found(product, name).keys() == {"main"})
+        story.wait_until("its cgroup is known", lambda: cgroups(product, name).keys() == {"main"})
         uid = product.control_plane.kubectl("get", "pod", name, "-o", "jsonpath={.metadata.uid}")
         assert product.targets()[name]["uid"] != uid, "the mirror's uid is another one"
     finally:
         product.node.run(["rm", STATIC_POD])
         story.wait_until("it is gone", lambda: name not in product.targets())
-
-
-def found(product: Installed, name: str) -> dict[str, str]:
-    """As cgroups() says; nothing before the guard is told of the pod."""
-    return cgroups(product, name) if name in product.targets() else {}

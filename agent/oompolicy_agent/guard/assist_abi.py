@@ -32,6 +32,9 @@ class Flag(enum.IntFlag):
     UNKNOWN = 128
 
 
+NO_FLAG = Flag(0)
+
+
 class RunError(enum.IntEnum):
     """Why a run has no answer."""
 
@@ -50,7 +53,7 @@ class Target:
     """
 
     priority: int = 0
-    flags: Flag = Flag(0)
+    flags: Flag = NO_FLAG
     request_bytes: int = 0
     usage_bytes: int = 0
     run: int = 0

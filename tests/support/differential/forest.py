@@ -4,9 +4,10 @@ import os
 import random
 import signal
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from random_oom.stage import wait_until
+from random_oom.stage import is_removed, wait_until
 from random_oom.worker import CGROUPS, Worker
 
 __all__ = ["Place", "Trees"]
@@ -50,7 +51,7 @@ class Trees:
             os.waitpid(worker.pid, 0)
             worker.close()
         for place in reversed(self.places):
-            wait_until(f"{place.path} is gone", lambda folder=_folder(place.path): _is_removed(folder))
+            wait_until(f"{place.path} is gone", partial(is_removed, _folder(place.path)))
         self._workers.clear()
         self.places.clear()
 
@@ -71,12 +72,3 @@ class Trees:
 
 def _folder(path: str) -> Path:
     return CGROUPS / path.lstrip("/")
-
-
-def _is_removed(folder: Path) -> bool:
-    """It is busy for a moment after its last process has died."""
-    try:
-        folder.rmdir()
-    except OSError:
-        return not folder.exists()
-    return True

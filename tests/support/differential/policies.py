@@ -2,12 +2,25 @@
 
 import random
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
-from differential.forest import Place
 from oompolicy_agent.guard.assist_abi import Flag, Question, Target
 from oompolicy_agent.model import Memcg, Snapshot, TieBreak
 
-__all__ = ["drawn", "snapshot_of"]
+__all__ = ["HasPath", "drawn", "snapshot_of"]
+
+
+class HasPath(Protocol):
+    """A memcg, whatever else is known of it."""
+
+    @property
+    def path(self) -> str:
+        """From the cgroup root."""
+
+    @property
+    def id(self) -> int:
+        """Its cgroup id."""
+
 
 PRIORITIES = (-(2**31), -10, 0, 0, 5, 5, 10, 100, 2**31 - 1)
 SHARES = {
@@ -21,7 +34,7 @@ LISTED, PRIORITY, UNKNOWN = 0.9, 0.4, 0.1
 REQUESTS = (0, 0, 1 << 20, 3 << 20, 1 << 40)
 
 
-def drawn(chance: random.Random, places: Sequence[Place]) -> tuple[dict[int, Target], TieBreak, int]:
+def drawn(chance: random.Random, places: Sequence[HasPath]) -> tuple[dict[int, Target], TieBreak, int]:
     """Targets by memcg id, the tie-break and the default priority."""
     targets = {place.id: _target(chance) for place in places if chance.random() < LISTED}
     return targets, chance.choice(list(TieBreak)), chance.choice(PRIORITIES)
@@ -42,14 +55,18 @@ def _target(chance: random.Random) -> Target:
 
 
 def snapshot_of(
-    domain: str, question: Question, places: Sequence[Place], found: Mapping[int, Target], populated: Mapping[int, bool]
+    domain: str,
+    question: Question,
+    places: Sequence[HasPath],
+    found: Mapping[int, Target],
+    populated: Mapping[int, bool],
 ) -> Snapshot:
     """The same for select(), with the usages that a run has found."""
     memcgs = [_memcg(place, found[place.id], populated[place.id]) for place in places if place.id in found]
     return Snapshot(domain, tuple(memcgs), question.default_priority, question.tie_break)
 
 
-def _memcg(place: Place, target: Target, is_populated: bool) -> Memcg:
+def _memcg(place: HasPath, target: Target, is_populated: bool) -> Memcg:
     flags = target.flags
     held = Flag.PROTECTED_TO_REQUEST in flags and target.usage_bytes <= target.request_bytes
     return Memcg(

@@ -1,9 +1,8 @@
 """Makes the image that the others begin from where no registry is at hand: Debian's Python and what that needs."""
 
-import subprocess
 from pathlib import Path
 
-from lab import cache, tools
+from lab import cache, debian
 
 __all__ = ["PYTHON_VERSION", "base"]
 
@@ -34,22 +33,15 @@ HOOKS = (f"printf '{USERS}' > $1/etc/passwd", "rm $1/etc/hostname $1/etc/resolv.
 def base() -> Path:
     """A tar of the file system, from the cache or made now."""
     says = f"Debian {SUITE} with Python, about ten seconds"
-    return cache.built("image-base", [SUITE, *_options()], _bootstrap, says=says) / "base.tar"
+    return cache.built("image-base", [SUITE, *PACKAGES, *_options()], _bootstrap, says=says) / "base.tar"
 
 
 def _options() -> list[str]:
     return [
-        "--variant=extract",
-        f"--include={','.join(PACKAGES)}",
-        "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
         *(f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT),
         *(f"--extract-hook={hook}" for hook in HOOKS),  # the last hooks that this variant runs
     ]
 
 
 def _bootstrap(folder: Path) -> None:
-    mmdebstrap = tools.require("mmdebstrap", package="mmdebstrap")
-    command: list[str | Path] = [mmdebstrap, "--quiet", *_options(), SUITE, folder / "base.tar"]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    if result.returncode:
-        raise RuntimeError(f"mmdebstrap ended with {result.returncode}: {result.stderr.strip()[-2000:]}")
+    debian.extract(SUITE, PACKAGES, _options(), folder / "base.tar")

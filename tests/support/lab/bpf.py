@@ -1,10 +1,9 @@
 """Builds the BPF objects and their loader in a Debian of their own: the host's clang and libbpf may be any, or none."""
 
 import shutil
-import subprocess
 from pathlib import Path
 
-from lab import cache, tools
+from lab import cache, debian
 from lab.buildah import Buildah
 
 __all__ = ["SOURCES", "programs"]
@@ -15,17 +14,23 @@ SUITE = "forky"
 """The oldest Debian whose static libelf is complete; trixie's lacks a part of itself."""
 
 PACKAGES = ("clang", "make", "libbpf-dev", "libelf-dev", "zlib1g-dev", "libzstd-dev", "libc6-dev", "dash", "coreutils")
-LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*")
+OPTIONS = (
+    '--aptopt=Acquire::Check-Valid-Until "false"',  # as for the machines' file system
+    *(
+        f"--dpkgopt=path-exclude={pattern}"
+        for pattern in ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*")
+    ),
+)
 
 _BASE = "localhost/oompolicy/bpf-toolchain:dev"
 
 
 def programs() -> Path:
     """A folder with `assist.bpf.o` and `oompolicy-bpf-load`, from the cache or made now."""
-    sources = sorted(path for path in SOURCES.iterdir() if path.is_file())
+    sources = sorted(path for path in SOURCES.iterdir() if path.is_file() and path.suffix != ".md")
     inputs: list[str | Path] = [part for path in sources for part in (path.name, path)]
     says = "BPF objects and their loader, a quarter of a minute"
-    return cache.built("bpf", [*inputs, *_options()], _build, says=says)
+    return cache.built("bpf", [*inputs, *_toolchain_inputs()], _build, says=says)
 
 
 def _build(folder: Path) -> None:
@@ -39,23 +44,12 @@ def _build(folder: Path) -> None:
 
 def _toolchain() -> Path:
     says = f"Debian {SUITE} with clang and libbpf, half a minute"
-    return cache.built("bpf-toolchain", _options(), _bootstrap, says=says) / "root.tar"
+    return cache.built("bpf-toolchain", _toolchain_inputs(), _bootstrap, says=says) / "root.tar"
 
 
-def _options() -> list[str]:
-    return [
-        "--variant=extract",
-        "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
-        '--aptopt=Acquire::Check-Valid-Until "false"',  # as for the machines' file system
-        f"--include={','.join(PACKAGES)}",
-        *(f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT),
-        SUITE,
-    ]
+def _toolchain_inputs() -> list[str]:
+    return [SUITE, *PACKAGES, *OPTIONS]
 
 
 def _bootstrap(folder: Path) -> None:
-    mmdebstrap = tools.require("mmdebstrap", package="mmdebstrap")
-    command: list[str | Path] = [mmdebstrap, "--quiet", *_options(), folder / "root.tar"]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    if result.returncode:
-        raise RuntimeError(f"mmdebstrap ended with {result.returncode}: {result.stderr.strip()[-2000:]}")
+    debian.extract(SUITE, PACKAGES, OPTIONS, folder / "root.tar")

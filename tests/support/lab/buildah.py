@@ -16,9 +16,7 @@ class Buildah:
         self._command: list[str | Path] = [program, f"--root={folder / 'storage'}", f"--runroot={folder / 'run'}"]
         self._command.append(f"--storage-driver={self._driver()}")
 
-    def build(
-        self, name: str, containerfile: Path, context: Path, base: str, *, output: Path | None = None
-    ) -> None:
+    def build(self, name: str, containerfile: Path, context: Path, base: str, *, output: Path | None = None) -> None:
         """Builds `containerfile` on the image `base`; with `output` its files go there, and there is no image."""
         options = ["--isolation=chroot", "--layers", "--pull-never", f"--build-arg=BASE={base}"]
         target = f"--output=type=local,dest={output}" if output else f"--tag={name}"

@@ -12,7 +12,7 @@ from typing import Any
 from random_oom.host import LARGEST_SHARE, available, status, write_targets
 from random_oom.worker import CGROUPS, MEBIBYTE, Worker
 
-__all__ = ["Stage", "wait_until"]
+__all__ = ["Stage", "is_removed", "wait_until"]
 
 KUBEPODS = CGROUPS / "kubepods"
 PAGE = 4096
@@ -99,7 +99,7 @@ class Stage:
             worker.close()
         self._workers.clear()
         for path in reversed(self._event["memcgs"]):
-            wait_until(f"{path} is empty", partial(_is_removed, CGROUPS / path.lstrip("/")))
+            wait_until(f"{path} is empty", partial(is_removed, CGROUPS / path.lstrip("/")))
         for path in self._event["bundles"]:
             Path(path).unlink(missing_ok=True)
             Path(path).parent.rmdir()
@@ -123,8 +123,8 @@ class Stage:
         return len(self.deaths) > count
 
 
-def _is_removed(memcg: Path) -> bool:
-    """The memcg of somebody who has just died is busy for a moment."""
+def is_removed(memcg: Path) -> bool:
+    """Removes a memcg; whether it has gone. That of somebody who has just died is busy for a moment."""
     try:
         memcg.rmdir()
     except OSError:
