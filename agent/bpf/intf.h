@@ -19,7 +19,7 @@ struct oomp_target {
 	__s32 priority;
 	__u32 flags;
 	__u64 request; /* bytes */
-	__u64 usage; /* bytes, as of the last run that looked at it */
+	__u64 usage; /* bytes, as of the last run that found somebody in it */
 	__u64 run; /* the number of that run */
 };
 

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Loads an object and pins its only program and its map `targets`: oompolicy-bpf-load OBJECT DIRECTORY ENTRIES
+ * Loads an object for somebody else: oompolicy-bpf-load OBJECT ENTRIES
  *
  * A program of its own and not a library of the guard's, because a crash in here must not take the guard along, and so
- * that the guard has no libbpf in its memory for ever. It says on stderr what libbpf and the verifier say; ends with 0,
- * or with 1 when the kernel, or libbpf, has refused.
+ * that the guard has no libbpf in its memory for ever. It says on stdout by which descriptors it has the object's only
+ * program and its map `targets` (with room for so many memcgs), and keeps them until its stdin is closed: the guard takes
+ * them over by pidfd_getfd(2). So nothing is pinned, and nothing stays on the node.
+ *
+ * Ends with 1 when the kernel, or libbpf, has refused; both say why on stderr.
  */
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -24,38 +27,29 @@ static int fail(const char *what, const char *name)
 	return EXIT_FAILURE;
 }
 
-static int pin(struct bpf_object *object, const char *directory)
-{
-	struct bpf_program *program = bpf_object__next_program(object, NULL);
-	char path[256];
-
-	snprintf(path, sizeof(path), "%s/targets", directory);
-	if (bpf_map__pin(bpf_object__find_map_by_name(object, "targets"), path))
-		return fail("Could not pin", path);
-	/* last: who finds it may take everything to be there */
-	snprintf(path, sizeof(path), "%s/program", directory);
-	if (bpf_program__pin(program, path))
-		return fail("Could not pin", path);
-	return EXIT_SUCCESS;
-}
-
 int main(int argc, char **argv)
 {
+	struct bpf_program *program;
 	struct bpf_object *object;
 	struct bpf_map *targets;
 
-	if (argc != 4) {
-		fprintf(stderr, "Usage: %s OBJECT DIRECTORY ENTRIES\n", argv[0]);
+	if (argc != 3) {
+		fprintf(stderr, "Usage: %s OBJECT ENTRIES\n", argv[0]);
 		return 2;
 	}
 	libbpf_set_print(say);
 	object = bpf_object__open_file(argv[1], NULL);
 	if (!object)
 		return fail("Could not open", argv[1]);
+	program = bpf_object__next_program(object, NULL);
 	targets = bpf_object__find_map_by_name(object, "targets");
-	if (!targets || bpf_map__set_max_entries(targets, strtoul(argv[3], NULL, 10)))
-		return fail("Could not size the map of", argv[1]);
+	if (!program || !targets || bpf_map__set_max_entries(targets, strtoul(argv[2], NULL, 10)))
+		return fail("Found no program, or no map of that size, in", argv[1]);
 	if (bpf_object__load(object))
 		return fail("Could not load", argv[1]);
-	return pin(object, argv[2]);
+	printf("program %d targets %d\n", bpf_program__fd(program), bpf_map__fd(targets));
+	fflush(stdout);
+	while (getchar() != EOF)
+		;
+	return EXIT_SUCCESS;
 }

@@ -123,8 +123,8 @@ static __always_inline void weigh_unit(struct oomp_run *run, struct cgroup_subsy
 				       struct oomp_target *target, const struct siblings *below, bool is_domain,
 				       struct weighed *found)
 {
-	bool has_parts = target->flags & OOMP_PARTS;
-	bool killable = !(target->flags & (OOMP_UNKILLABLE | OOMP_EXCLUDED)) && is_populated(css->cgroup);
+	bool killable = !(target->flags & (OOMP_UNKILLABLE | OOMP_EXCLUDED));
+	__u64 usage = below->usage;
 	struct champion itself = {
 		.victim = id,
 		.id = id,
@@ -132,11 +132,18 @@ static __always_inline void weigh_unit(struct oomp_run *run, struct cgroup_subsy
 		.unknown = !!(target->flags & OOMP_UNKNOWN),
 	};
 
-	target->usage = has_parts ? below->usage : measured(css, run->swap_page);
-	target->run = run->number;
+	if (!(target->flags & OOMP_PARTS))
+		usage = measured(css, run->swap_page);
+	if (is_populated(css->cgroup)) {
+		target->usage = usage;
+		target->run = run->number;
+	} else { /* what a dead container leaves behind is nobody's fault any more */
+		killable = false;
+		usage = 0;
+	}
 	if (!(target->flags & OOMP_UNKILLABLE))
-		found->usage = target->usage;
-	found->holds_protected = below->holds_protected || (!is_domain && is_protected(target, target->usage));
+		found->usage = usage;
+	found->holds_protected = below->holds_protected || (!is_domain && is_protected(target, usage));
 	found->holds_killable = killable && (!below->count || below->holds_killable);
 	if (!found->holds_killable || found->holds_protected)
 		return;

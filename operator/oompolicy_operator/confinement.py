@@ -13,6 +13,8 @@ GUARD_CAPABILITIES: Final = {
     "SYS_PTRACE": "reads other users' processes in /proc, and the host's files through /proc/1/root",
     "SYS_RESOURCE": "lowers oom_score_adj, and arms pressure triggers with windows shorter than two seconds",
     "IPC_LOCK": "keeps itself in memory while others are being reclaimed",
+    "BPF": "loads the program that chooses in the kernel, and runs it",
+    "PERFMON": "lets that program read the kernel's memory cgroups",
 }
 """Each capability of the guard with its reason."""
 

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from demo import story
-from demo.installation import manifest
 from lab.guest_process import GuestProcess
-from operating.installed import STATE, Installed
+from operating.installed import BACKEND, STATE, Installed
 
 pytestmark = pytest.mark.node
 
@@ -38,14 +37,14 @@ def watcher(product: Installed) -> Iterator[GuestProcess]:
 
 
 def test_changes_reach_the_guard_while_the_node_works_and_nothing_is_restarted(product: Installed) -> None:
-    product.control_plane.kubectl("apply", "-f", "-", input=manifest("workloads.yaml"))
+    product.run_workloads()
     agents, seconds = product.agents(), []
     for priority in range(501, 506):
         generation = product.change(defaultPriority=priority)
         start = time.monotonic()
         story.wait_until("it is applied", lambda g=generation: product.guard_status()["policy"]["generation"] == g)  # type: ignore[misc]
         seconds.append(time.monotonic() - start)
-        assert product.guard_status()["backend"] == "Userspace"
+        assert product.guard_status()["backend"] == BACKEND
     print("seconds from the change to its being applied, asked once a second:", [round(each, 1) for each in seconds])
     assert product.agents() == agents
 

@@ -7,13 +7,13 @@ import pytest
 from demo import story
 from demo.installation import helm_test
 from lab.control_plane import KubectlError
-from operating.installed import AGENTS, Installed
+from operating.installed import AGENTS, BACKEND, Installed
 
 pytestmark = pytest.mark.node
 
 
 def test_a_policy_becomes_ready_on_the_node(product: Installed) -> None:
-    assert product.ending.node_status()["backend"] == "Userspace"
+    assert product.ending.node_status()["backend"] == BACKEND
 
 
 def test_helm_test_finds_the_installation_working(product: Installed) -> None:

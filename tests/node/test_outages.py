@@ -13,7 +13,7 @@ import pytest
 
 from demo import story
 from lab.images import WORKLOAD
-from operating.installed import AGENTS, STATE, Installed
+from operating.installed import AGENTS, BACKEND, STATE, Installed
 
 pytestmark = pytest.mark.node
 
@@ -103,6 +103,7 @@ def test_without_the_api_server_and_after_a_restart_of_what_runs_pods_the_right_
 
 
 def test_a_rebooted_node_is_protected_seconds_after_its_agent_has_started(product: Installed) -> None:
+    product.run_workloads()
     before = product.guard_status()["bootId"]
     start = time.monotonic()
     product.node.reboot()
@@ -113,7 +114,7 @@ def test_a_rebooted_node_is_protected_seconds_after_its_agent_has_started(produc
     containers = {each["name"]: each for each in agent["status"]["containerStatuses"]}
     started = datetime.fromisoformat(containers["guard"]["state"]["running"]["startedAt"])
     log = product.control_plane.kubectl("-n", AGENTS, "logs", agent["metadata"]["name"], "-c", "guard")
-    backend = next(line for line in map(json.loads, log.splitlines()) if line["message"] == "Backend is Userspace")
+    backend = next(line for line in map(json.loads, log.splitlines()) if line["message"] == f"Backend is {BACKEND}")
     seconds = (datetime.fromisoformat(backend["timestamp"]) - started).total_seconds()
     print(f"node Ready {ready - start:.0f} s after the power went, its guard at work {protected - ready:.0f} s later,")
     print(f"{seconds:.1f} s (the start is known to the second) after the guard's container had started")
@@ -126,4 +127,4 @@ def test_a_rebooted_node_is_protected_seconds_after_its_agent_has_started(produc
 def is_at_work(product: Installed, boot_before: str) -> bool:
     """Whether a guard has reported in another boot, and applies the policy."""
     status = product.guard_status()
-    return bool(status["bootId"] != boot_before and status["backend"] == "Userspace")
+    return bool(status["bootId"] != boot_before and status["backend"] == BACKEND)

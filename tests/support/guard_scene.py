@@ -59,7 +59,12 @@ class Scene:
 
     def build(self, *pods: Pod) -> None:
         """Makes kubelet's tree with these pods, and a sandbox in each."""
-        self.pods = list(pods)
+        self.pods = []
+        self.add(*pods)
+
+    def add(self, *pods: Pod) -> None:
+        """Makes these pods too."""
+        self.pods += pods
         lines = [f"mkdir -p {CGROUPS}/guard"]
         for path in (*BRANCHES, *(pod.path for pod in pods)):
             lines += [f"mkdir -p {CGROUPS}{path}", f"echo '+memory +pids' > {CGROUPS}{path}/cgroup.subtree_control"]
@@ -109,9 +114,9 @@ class Scene:
         """A workload in the pod's first container; the arguments are those of tests/workload/workload.py."""
         return self.start(pod.container_path, [*WORKLOAD, *arguments], oom_score_adj=pod.oom_score_adj)
 
-    def guard(self, *, prefix: Sequence[str] = (), env: Mapping[str, str] | None = None) -> Guard:
+    def guard(self, *options: str, prefix: Sequence[str] = (), env: Mapping[str, str] | None = None) -> Guard:
         """Starts a guard in a memcg of the host; returns once it guards."""
-        argv = [*prefix, "python3", "-m", "oompolicy_agent.guard", "run", "--state-directory", STATE]
+        argv = [*prefix, "python3", "-m", "oompolicy_agent.guard", "run", "--state-directory", STATE, *options]
         command = f"echo $$ > {CGROUPS}/guard/cgroup.procs; exec {shlex.join(argv)}"
         process = self.vm.start(["sh", "-c", command], env=dict(env or {}))
         self.running.append(process)

@@ -2,16 +2,18 @@
 
 import json
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
 
+from guard_scene import GENEROUS, Pod, Scene
 from lab import bpf
 from lab.vm import PROJECT, VM
 
 pytestmark = pytest.mark.vm
 
-PINS = "/sys/fs/bpf/oompolicy"
+DIRECTORY = "/opt/oompolicy-bpf"
 SEED = int(os.environ.get("OOMPOLICY_TREES_SEED", "2"))
 TREES = int(os.environ.get("OOMPOLICY_TREES", "16"))
 POLICIES = 60
@@ -21,40 +23,135 @@ AS_FAST_AS_IT_GETS = "nsdelegate,memory_recursiveprot,favordynmods"
 
 
 @pytest.fixture(scope="module")
-def loaded(vm: VM) -> Iterator[VM]:
-    """A machine in which the program is pinned."""
+def machine(vm: VM) -> VM:
+    """One that has the program and its loader."""
     for name in ("assist.bpf.o", "oompolicy-bpf-load"):
-        vm.push(bpf.programs() / name, f"/opt/{name}")
-    vm.run(["mount", "-o", f"remount,{AS_FAST_AS_IT_GETS}", "/sys/fs/cgroup"])
-    vm.run(["mkdir", PINS])
-    vm.run(["/opt/oompolicy-bpf-load", "/opt/assist.bpf.o", PINS, "4096"])
-    yield vm
-    vm.run(["rm", "-r", PINS])
+        vm.push(bpf.programs() / name, f"{DIRECTORY}/{name}")
+    return vm
 
 
-def test_on_real_memcgs_it_chooses_as_the_specification_does(loaded: VM) -> None:
-    options = [f"--pins={PINS}", f"--trees={TREES}", f"--policies={POLICIES}", f"--leaves={LEAVES}", f"--seed={SEED}"]
+def test_on_real_memcgs_it_chooses_as_the_specification_does(machine: VM) -> None:
+    machine.run(["mount", "-o", f"remount,{AS_FAST_AS_IT_GETS}", "/sys/fs/cgroup"])
+    options = [f"--trees={TREES}", f"--policies={POLICIES}", f"--leaves={LEAVES}", f"--seed={SEED}"]
+    command = ["python3", "-m", "differential", f"--directory={DIRECTORY}", *options]
     path = {"PYTHONPATH": f"{PROJECT}/agent:{PROJECT}/tests/support"}
-    said = loaded.run(["python3", "-m", "differential", *options], env=path, timeout=1200).stdout
-    found = json.loads(said.splitlines()[-1])
+    found = json.loads(machine.run(command, env=path, timeout=1200).stdout.splitlines()[-1])
     print({name: value for name, value in found.items() if name != "examples"})
     assert found["misread"] == [], "usages differ from what cgroupfs says"
     assert found["differences"] == 0, found["examples"]
     assert found["victims"] > TREES * POLICIES
 
 
-def test_a_domain_that_is_gone_is_an_answer(loaded: VM) -> None:
+def test_a_domain_that_is_gone_is_an_answer(machine: VM) -> None:
     program = f"""
 from oompolicy_agent.guard.assist_abi import Answer, Question
-from oompolicy_agent.guard.bpf import open_pinned, run_program
+from oompolicy_agent.guard.assist_load import load
+from oompolicy_agent.guard.bpf import run_program
 context = Question(domain=123456789, run=1).packed()
-run_program(open_pinned("{PINS}/program"), context)
+run_program(load("{DIRECTORY}", 16).program, context)
 print(Answer.unpacked(context).error.name)
 """
-    assert loaded.python(program).stdout == "NO_DOMAIN\n"
+    assert machine.python(program).stdout == "NO_DOMAIN\n"
 
 
-def test_what_the_kernel_refuses_is_said_in_its_own_words(loaded: VM) -> None:
-    refused = loaded.run(["/opt/oompolicy-bpf-load", "/opt/assist.bpf.o", PINS, "4096"], check=False)
-    assert refused.returncode == 1
-    assert f"Could not pin {PINS}/targets: File exists" in refused.stderr
+REFUSED = """
+import sys
+from oompolicy_agent.guard.assist_load import RefusedError, load
+try:
+    load(sys.argv[1], int(sys.argv[2]))
+except RefusedError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("directory", "entries", "said"),
+    [
+        pytest.param("/nowhere", 16, "There is no /nowhere/assist.bpf.o", id="nothing-there"),
+        pytest.param("/opt/damaged", 16, "Could not open /opt/damaged/assist.bpf.o", id="no-object"),
+        pytest.param(DIRECTORY, 2**32 - 1, "Could not load", id="no-room-in-the-kernel"),
+    ],
+)
+def test_what_is_in_the_way_is_said(machine: VM, directory: str, entries: int, said: str) -> None:
+    """And the loader is gone, whatever happened to it."""
+    machine.run(["sh", "-c", f"mkdir -p /opt/damaged; cp {DIRECTORY}/oompolicy-bpf-load /opt/damaged"])
+    machine.write("/opt/damaged/assist.bpf.o", "no object")
+    assert said in machine.python(REFUSED, directory, str(entries)).stdout
+    assert machine.run(["pgrep", "oompolicy-bpf"], check=False).stdout == ""
+
+
+KILLED = -signal.SIGKILL
+NEEDED = ("kill", "dac_override", "sys_ptrace", "sys_resource", "ipc_lock", "bpf", "perfmon")
+CRITICAL = Pod("crit", priority=900, qos="burstable", request_mebibytes=300)
+BATCH = Pod("batch", priority=10)
+OTHER = Pod("other", priority=10, qos="burstable")
+
+
+@pytest.fixture
+def scene(machine: VM) -> Iterator[Scene]:
+    scene = Scene(machine)
+    scene.build(CRITICAL, BATCH, OTHER)
+    scene.tell()
+    yield scene
+    scene.clear()
+
+
+def test_a_guard_kills_whom_the_kernel_has_chosen_and_explains_it_like_any_other(scene: Scene) -> None:
+    guard = scene.guard(f"--bpf-directory={DIRECTORY}")
+    assert guard.said("Backend is")[-1]["message"] == "Backend is KernelAssist"
+    assert [reason["backend"] for reason in scene.status()["reasons"]] == ["KernelHook"]
+    batch, other = scene.hold(BATCH, 100), scene.hold(OTHER, 150)
+    hog = scene.take_all_but(80, CRITICAL)
+    assert other.wait(GENEROUS).returncode == KILLED
+    scene.wait_until("that is recorded", scene.journal)
+    (record,) = scene.journal()
+    assert (record["backend"], record["victim"]["pod"], record["outcome"]) == ("KernelAssist", "other", "Killed")
+    assert [victim["pod"] for victim in record["ranking"]] == ["other", "batch", "crit"]
+    assert [layer["decidedBy"] for layer in record["layers"]] == ["OnlyChild", "TieBreak", "Priority", "OnlyChild"]
+    assert (batch.returncode, hog.returncode) == (None, None)
+    print("milliseconds:", record["milliseconds"])
+
+
+def test_a_container_that_appears_is_in_the_map_at_once(scene: Scene) -> None:
+    """The last one to come is the one that dies: nobody has looked at it before."""
+    scene.guard(f"--bpf-directory={DIRECTORY}")
+    hog = scene.take_all_but(230, CRITICAL)
+    late = Pod("late", priority=1)
+    scene.add(late)
+    scene.tell(generation=4)
+    victim = scene.work(late, "hold", "--mebibytes", "200")
+    assert victim.wait(GENEROUS).returncode == KILLED
+    assert hog.returncode is None
+
+
+def test_where_the_program_cannot_be_loaded_the_next_backend_is_in_force_and_says_why(scene: Scene) -> None:
+    guard = scene.guard("--bpf-directory=/opt/damaged")
+    assert guard.said("Backend is")[-1]["message"] == "Backend is Userspace"
+    reasons = {reason["backend"]: reason for reason in scene.status()["reasons"]}
+    assert reasons["KernelAssist"]["reason"] == "LoadFailed"
+    assert "Could not open /opt/damaged/assist.bpf.o" in reasons["KernelAssist"]["message"]
+
+
+def test_where_nothing_else_is_allowed_and_it_cannot_be_loaded_nothing_is_done(scene: Scene) -> None:
+    scene.tell(backends=["KernelAssist"])
+    guard = scene.guard("--bpf-directory=/opt/damaged")
+    assert guard.said("Backend is")[-1]["message"] == "Backend is Off"
+    batch = scene.hold(BATCH, scene.available() - 80)
+    assert batch.returncode is None
+    assert scene.journal() == []
+
+
+@pytest.mark.parametrize("capability", ["bpf", "perfmon"])
+def test_without_the_capability_it_is_not_loaded(scene: Scene, capability: str) -> None:
+    kept = ",".join(["-all", *(f"+{name}" for name in NEEDED if name != capability)])
+    drop = ["setpriv", f"--bounding-set={kept}", f"--inh-caps={kept}"]
+    scene.guard(f"--bpf-directory={DIRECTORY}", prefix=drop)
+    reasons = {reason["backend"]: reason["message"] for reason in scene.status()["reasons"]}
+    assert "Operation not permitted" in reasons["KernelAssist"] or "Permission denied" in reasons["KernelAssist"]
+
+
+def test_with_the_capabilities_of_its_container_it_is(scene: Scene) -> None:
+    kept = ",".join(["-all", *(f"+{name}" for name in NEEDED)])
+    drop = ["setpriv", f"--bounding-set={kept}", f"--inh-caps={kept}"]
+    scene.guard(f"--bpf-directory={DIRECTORY}", prefix=drop)
+    assert scene.status()["backend"] == "KernelAssist"

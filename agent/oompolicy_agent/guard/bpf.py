@@ -1,6 +1,6 @@
-"""bpf(2) for what is pinned already: maps of fixed-size keys and values, and runs of a program.
+"""bpf(2) for what is loaded already: maps of fixed-size keys and values, and runs of a program.
 
-Loading needs libbpf, and is another program's work (agent/bpf/load.c); talking to what it has pinned does not.
+Loading needs libbpf, and is another program's work (assist_load.py); talking to what it has loaded does not.
 """
 
 import ctypes
@@ -8,21 +8,15 @@ import errno
 import os
 import struct
 
-__all__ = ["Map", "open_pinned", "run_program"]
+__all__ = ["Map", "run_program"]
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _LIBC.syscall.restype = ctypes.c_long
 
 BPF = {"x86_64": 321, "aarch64": 280}
 """The system call's number."""
-MAP_LOOKUP_ELEM, MAP_UPDATE_ELEM, MAP_DELETE_ELEM, OBJ_GET, PROG_TEST_RUN = 1, 2, 3, 7, 10
+MAP_LOOKUP_ELEM, MAP_UPDATE_ELEM, MAP_DELETE_ELEM, PROG_TEST_RUN = 1, 2, 3, 10
 ANY = 0
-
-
-def open_pinned(path: str) -> int:
-    """A descriptor of the map or program at `path` in a bpffs; raises OSError."""
-    name = ctypes.create_string_buffer(os.fsencode(path))
-    return _bpf(OBJ_GET, struct.pack("=QII", ctypes.addressof(name), 0, 0), name)
 
 
 def run_program(descriptor: int, context: bytearray) -> int:

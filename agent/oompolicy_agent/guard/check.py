@@ -4,12 +4,14 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 
 from oompolicy_agent.explain import readable
+from oompolicy_agent.guard.assist_load import refusal
+from oompolicy_agent.guard.backends import NO_HOOK
 from oompolicy_agent.guard.features import Finding, Host, survey
 from oompolicy_agent.guard.host_options import add_host_options, settings_from
-from oompolicy_agent.guard.support import BACKEND, BETTER, Reason, probe
+from oompolicy_agent.guard.support import ASSIST, BACKEND, HOOK, Reason, probe
 from oompolicy_agent.guard.verdict import Answer
 
 __all__ = ["add_arguments", "run"]
@@ -32,7 +34,8 @@ def run(options: argparse.Namespace) -> int:
     settings = settings_from(options)
     findings = survey(Host(settings.cgroup_root, settings.proc, options.sys.rstrip("/")))
     obstacle = probe(settings.cgroup_root, settings.proc).obstacle
-    text = _json(findings, obstacle) if options.output == "json" else _text(findings, obstacle, in_colour=_in_colour())
+    backends = {HOOK: NO_HOOK, ASSIST: refusal(settings.bpf_directory), BACKEND: obstacle}
+    text = _json(findings, backends) if options.output == "json" else _text(findings, backends, in_colour=_in_colour())
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
@@ -46,9 +49,10 @@ def _in_colour() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def _text(findings: Iterable[Finding], obstacle: Reason | None, *, in_colour: bool) -> str:
+def _text(findings: Iterable[Finding], backends: Mapping[str, Reason | None], *, in_colour: bool) -> str:
+    """With a line for each backend, and what stands against it."""
     lines = [_finding_line(finding, in_colour=in_colour) for finding in findings]
-    for backend, reason in _backends(obstacle):
+    for backend, reason in backends.items():
         answer = Answer.NO if reason else Answer.YES
         why = f" ({reason.reason}): {reason.message}" if reason else ""
         lines.append(f"{backend}: {_word(answer, in_colour=in_colour)}{readable(why)}")
@@ -65,25 +69,18 @@ def _word(answer: Answer, *, in_colour: bool) -> str:
     return f"{COLOURS[answer]}{WORDS[answer]}{PLAIN}" if in_colour else WORDS[answer]
 
 
-def _json(findings: Iterable[Finding], obstacle: Reason | None) -> str:
+def _json(findings: Iterable[Finding], backends: Mapping[str, Reason | None]) -> str:
     features = [
         {"feature": finding.feature, "answer": finding.verdict.answer.value, "message": finding.verdict.message}
         for finding in findings
     ]
-    backends = [
+    answers = [
         {
             "backend": backend,
             "works": reason is None,
             "reason": reason.reason if reason else None,
             "message": reason.message if reason else "",
         }
-        for backend, reason in _backends(obstacle)
+        for backend, reason in backends.items()
     ]
-    return json.dumps({"features": features, "backends": backends}, indent=1) + "\n"
-
-
-def _backends(obstacle: Reason | None) -> Iterator[tuple[str, Reason | None]]:
-    """Each backend with what stands against it, best first."""
-    for reason in BETTER:
-        yield reason.backend, reason
-    yield BACKEND, obstacle
+    return json.dumps({"features": features, "backends": answers}, indent=1) + "\n"

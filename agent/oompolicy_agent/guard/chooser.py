@@ -2,9 +2,10 @@
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
+from typing import Protocol
 
 from oompolicy_agent.explain import why
 from oompolicy_agent.guard.census import Census
@@ -15,11 +16,12 @@ from oompolicy_agent.guard.memcgs import MOST_HELD, CgroupFS
 from oompolicy_agent.guard.order import Class, classes
 from oompolicy_agent.guard.records import Victim, victim_of
 from oompolicy_agent.guard.snapshot import Facts, snapshot_of
+from oompolicy_agent.guard.support import BACKEND
 from oompolicy_agent.guard.targets import Targets
 from oompolicy_agent.model import Candidate, TieBreak
 from oompolicy_agent.select import victims
 
-__all__ = ["Choice", "Chooser"]
+__all__ = ["Choice", "Chooser", "Chooses", "View"]
 
 MEASURED = ("memory.current", "memory.stat", "cgroup.events")
 MOST_RANKED = 5
@@ -27,14 +29,20 @@ MOST_LISTED = 32
 """Memcgs whose list of processes is kept open too."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class View:
     """What a choice was made from: the whole tree, with the usage of those who could have been chosen."""
 
     tree: list[Place]
     targets: Targets
-    facts: Facts
+    measured: Callable[[], Facts]
+    """Asked once, after the kill."""
     domain: str
+
+    @cached_property
+    def facts(self) -> Facts:
+        """What was found out about them."""
+        return self.measured()
 
     def order(self) -> Iterator[Candidate]:
         """Who was measured, first to die first, each with all whom it spared. Takes its time: not before a kill."""
@@ -55,6 +63,10 @@ class Choice:
     party: Party
     tie_break: TieBreak
     view: View
+
+    def keep(self) -> None:
+        """Keeps what it was chosen from, before anything changes; for once the signal is on its way."""
+        _ = self.view.facts
 
     @property
     def dies(self) -> tuple[str, ...]:
@@ -83,8 +95,23 @@ class Choice:
         return tuple(itertools.islice(self.view.order(), MOST_RANKED))
 
 
+class Chooses(Protocol):
+    """Whoever finds out who dies first."""
+
+    census: Census
+    backend: str
+    """Who has chosen the last time."""
+
+    def choose(
+        self, targets: Targets, domain: str, *, with_swap: bool, excluded: frozenset[int], futile: frozenset[str]
+    ) -> Choice | None:
+        """See Chooser."""
+
+
 class Chooser:
-    """Chooses on one host."""
+    """Chooses on one host, from what cgroupfs says."""
+
+    backend = BACKEND
 
     def __init__(self, cgroups: CgroupFS, census: Census, proc: str) -> None:
         self.cgroups = cgroups
@@ -135,18 +162,18 @@ class Chooser:
             leaves = [leaf for leaf in group.leaves if leaf.path.startswith(below)]
             facts, missing = self.census.measured(facts, leaves, with_swap=with_swap)
             gone += missing
-            view = View(self.census.tree, targets, facts, domain)
+            view = View(self.census.tree, targets, partial(_same, facts), domain)
             if leaves and (choice := self._first_of(group, view)):
                 return choice, gone
         return None, gone
 
     def _first_of(self, group: Class, view: View) -> Choice | None:
         snapshot = snapshot_of(list(group.places.values()), view.targets, view.facts, view.domain)
-        ready = (self._ready(candidate, view, snapshot.tie_break) for candidate in victims(snapshot))
+        ready = (self.ready(candidate, view, snapshot.tie_break) for candidate in victims(snapshot))
         return next(filter(None, ready), None)
 
-    def _ready(self, candidate: Candidate, view: View, tie_break: TieBreak) -> Choice | None:
-        """None if nobody in it may be killed."""
+    def ready(self, candidate: Candidate, view: View, tie_break: TieBreak) -> Choice | None:
+        """The candidate as a choice; None if nobody in it may be killed."""
         place = self.census.place(candidate.path)
         party = muster(self.cgroups, self.proc, candidate.dies)
         if not party.killable and not party.is_dying:
@@ -154,6 +181,10 @@ class Chooser:
         if place.kind in {Kind.HOST, Kind.BRANCH} and holds_vital(self.proc, (*party.killable, *party.exempt)):
             return None  # it was started after the last listing
         return Choice(candidate, victim_of(candidate, place, view.targets), party, tie_break, view)
+
+
+def _same(facts: Facts) -> Facts:
+    return facts
 
 
 def _files(order: list[Class], *, with_swap: bool) -> Iterator[tuple[str, str]]:

@@ -14,6 +14,7 @@ from oompolicy_agent.guard.kill import Party
 from oompolicy_agent.guard.layout import Place
 from oompolicy_agent.guard.ledger import drafted
 from oompolicy_agent.guard.snapshot import is_container
+from oompolicy_agent.guard.support import BACKEND
 from oompolicy_agent.guard.targets import Policy, Targets
 from oompolicy_agent.guard.watch import Shortage
 
@@ -52,5 +53,5 @@ class Departures:
     def _wait(self, shortage: Shortage, policy: Policy, pod: Place, paths: tuple[str, ...]) -> Execution:
         usage = sum(self._means.cgroups.current(path) or 0 for path in paths)
         prey = Prey(paths, pod.path, Party((), ()), usage, is_ending=True)
-        draft = drafted(shortage, policy, None)
+        draft = drafted(shortage, policy, None, BACKEND)
         return Execution(self._means, prey, draft, shortage.since, shortage.sample.margin)

@@ -1,6 +1,7 @@
 """Finds out whether the guard may and can act here, and says so when that changes."""
 
 import os
+from collections.abc import Callable
 
 from oompolicy_agent.guard.log import Log
 from oompolicy_agent.guard.settings import Settings
@@ -18,12 +19,14 @@ POLICY_OFF = Reason(BACKEND, "PolicyOff", "The policy's mode is Off")
 class Duty:
     """What keeps the guard from acting: `obstacle`, as of the last `check`."""
 
-    def __init__(self, settings: Settings, log: Log) -> None:
+    def __init__(self, settings: Settings, chosen: Callable[[Policy | None], str | None], log: Log) -> None:
+        """With `chosen`, which says what backend is in force under a policy, if there is one."""
         self.obstacle: Reason | None = None
         self._settings = settings
+        self._chosen = chosen
         self._log = log
         self._support: Support | None = None
-        self._has_said = False
+        self._said: tuple[Reason | None, str | None] | None = None
         self._glass = f"{settings.state_directory}/{BREAK_GLASS}"
 
     @property
@@ -35,22 +38,23 @@ class Duty:
         """Asks again what may have changed; what the kernel has answered for good is asked once."""
         if self._support is None or not self._support.is_final:
             self._support = probe(self._settings.cgroup_root, self._settings.proc)
-        obstacle = self._support.obstacle or self._unwanted(policy)
-        if obstacle != self.obstacle or not self._has_said:
-            self._say(obstacle)
-        self.obstacle, self._has_said = obstacle, True
+        self.obstacle = self._support.obstacle or self._unwanted(policy)
+        found = self.obstacle, self._chosen(policy)
+        if found != self._said:
+            self._say(*found)
+            self._said = found
 
     def _unwanted(self, policy: Policy | None) -> Reason | None:
         if os.path.lexists(self._glass):
             return Reason(BACKEND, "BreakGlass", f"{self._glass} is there; remove it to have the guard act again")
         if policy is None:
             return NO_POLICY
-        if not policy.allows(BACKEND):
+        if self._chosen(policy) is None:
             return not_allowed(BACKEND)
         return POLICY_OFF if policy.mode == "Off" else None
 
-    def _say(self, obstacle: Reason | None) -> None:
+    def _say(self, obstacle: Reason | None, backend: str | None) -> None:
         if obstacle:
             self._log.warning("Backend is Off", reason=obstacle.reason, err=obstacle.message)
         else:
-            self._log.info("Backend is Userspace")
+            self._log.info(f"Backend is {backend}")

@@ -4,7 +4,7 @@ import time
 from dataclasses import replace
 
 from oompolicy_agent.guard.budget import Budget
-from oompolicy_agent.guard.chooser import Choice, Chooser
+from oompolicy_agent.guard.chooser import Choice, Chooses
 from oompolicy_agent.guard.departures import Departures
 from oompolicy_agent.guard.execution import Execution, Means, Prey
 from oompolicy_agent.guard.grace import grace_of
@@ -30,7 +30,7 @@ class Enforcer:
     """Acts on shortages and sees each victim out."""
 
     def __init__(
-        self, chooser: Chooser, means: Means, *, budget: Budget, ledger: Ledger, outcasts: Outcasts, log: Log
+        self, chooser: Chooses, means: Means, *, budget: Budget, ledger: Ledger, outcasts: Outcasts, log: Log
     ) -> None:
         self.execution: Execution | None = None
         """The victim on its way out."""
@@ -66,7 +66,7 @@ class Enforcer:
             excluded=self._outcasts.stuck,
             futile=self._outcasts.futile(now),
         )
-        decision = drafted(shortage, policy, choice)
+        decision = drafted(shortage, policy, choice, self._chooser.backend)
         if choice is None:
             self._rests_until = now + NOTHING_SECONDS
             return self._say_nothing_is_eligible(decision)
@@ -129,6 +129,7 @@ class Enforcer:
             execution.warn(grace)
         else:
             execution.strike()
+        choice.keep()
         for problem in execution.problems:
             self._log.error("Could not kill as intended", id=decision.id, cgroup=victim.path, err=problem)
 

@@ -15,6 +15,7 @@ def add_host_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cgroup-root", default=DEFAULTS.cgroup_root, help="the host's cgroup v2 (%(default)s)")
     parser.add_argument("--proc", default=DEFAULTS.proc, help="the host's proc (%(default)s)")
     parser.add_argument("--host-root", default=DEFAULTS.host_root, help="the host's root directory (%(default)s)")
+    parser.add_argument("--bpf-directory", default=DEFAULTS.bpf_directory, help="programs for the kernel (%(default)s)")
 
 
 def settings_from(options: argparse.Namespace) -> Settings:
@@ -25,6 +26,7 @@ def settings_from(options: argparse.Namespace) -> Settings:
         cgroup_root=options.cgroup_root.rstrip("/"),
         proc=options.proc.rstrip("/"),
         host_root=options.host_root.rstrip("/"),
+        bpf_directory=options.bpf_directory.rstrip("/"),
         targets=getattr(options, "targets", ""),
         log_level=getattr(options, "log_level", DEFAULTS.log_level),
         pod_uid=os.environ.get("POD_UID", ""),

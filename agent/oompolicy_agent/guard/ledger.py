@@ -125,11 +125,11 @@ class Ledger:
         self.last = _short(record, decision.victim.name if decision.victim else None)
 
 
-def drafted(shortage: Shortage, policy: Policy, choice: Choice | None) -> Decision:
-    """A decision about a shortage, made now; nothing has come of it yet."""
+def drafted(shortage: Shortage, policy: Policy, choice: Choice | None, backend: str) -> Decision:
+    """A decision about a shortage, made now by that backend; nothing has come of it yet."""
     now = time.time()
     victim = choice.victim if choice else None
-    return Decision(decision_id(now), now, shortage.domain, policy.mode, policy, shortage.trigger, victim)
+    return Decision(decision_id(now), now, shortage.domain, policy.mode, policy, shortage.trigger, victim, backend)
 
 
 def _told(kill: KernelKill, targets: Targets) -> Victim | None:

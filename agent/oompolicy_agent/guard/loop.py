@@ -31,7 +31,7 @@ class Loop:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._reporter = Reporter(parts)
-        self._duty = Duty(parts.settings, parts.log)
+        self._duty = Duty(parts.settings, parts.chooser.chosen, parts.log)
         self._lookout = Lookout(parts.settings, parts.census, parts.gauges, parts.pressure, parts.log)
         self._upkeep = Upkeep(parts)
         self._limits = parts.settings.limits

@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 
 from oompolicy_agent.guard.adjustments import Adjustments
+from oompolicy_agent.guard.backends import Backends
 from oompolicy_agent.guard.budget import Budget
 from oompolicy_agent.guard.census import Census
 from oompolicy_agent.guard.chooser import Chooser
@@ -59,7 +60,7 @@ class Parts:
     gauges: Gauges
     pressure: Pressure
     kernel_kills: KernelKills
-    chooser: Chooser
+    chooser: Backends
     means: Means
     outcasts: Outcasts
     budget: Budget
@@ -92,7 +93,8 @@ def assemble(settings: Settings, log: Log, folders: Folders, wake: int) -> Parts
     cgroups = CgroupFS(settings.cgroup_root)
     census = Census(cgroups, Roles(settings.host_root), settings.limits, settings.pod_uid, settings.proc)
     pressure = Pressure(settings.limits, wake)
-    chooser = Chooser(cgroups, census, settings.proc)
+    chooser = Backends(Chooser(cgroups, census, settings.proc), log)
+    chooser.load(settings.bpf_directory)
     means = Means(cgroups, settings.proc, Crew())
     # one each: a journal that waits for its disk must not silence the status
     journal_disk, status_disk = Disk(), Disk()

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from oompolicy_agent.guard.clock import stamp
 from oompolicy_agent.guard.layout import Place
+from oompolicy_agent.guard.support import BACKEND
 from oompolicy_agent.guard.targets import Policy, Targets
 from oompolicy_agent.guard.trigger import Trigger
 from oompolicy_agent.model import Candidate, Layer
@@ -82,6 +83,8 @@ class Decision:
     policy: Policy | None
     trigger: Trigger | None
     victim: Victim | None
+    backend: str = BACKEND
+    """Who has chosen; of a kill by the kernel: who would have."""
     layers: tuple[Layer, ...] = ()
     ranking: tuple[Victim, ...] = ()
     """The first few of the order, the victim among them."""
@@ -111,7 +114,7 @@ class Decision:
             "time": stamp(self.time),
             "domain": self.domain,
             "mode": self.mode,
-            "backend": "Userspace",
+            "backend": self.backend,
             "policy": policy_document(self.policy),
             "trigger": _trigger(self.trigger, self.domain),
             "victim": self.victim.document() if self.victim else None,

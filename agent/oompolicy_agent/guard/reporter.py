@@ -5,7 +5,7 @@ import time
 from oompolicy_agent.guard.parts import Parts
 from oompolicy_agent.guard.snapshot import Facts, Mapped, mapped, untold
 from oompolicy_agent.guard.status import Status, boot_id
-from oompolicy_agent.guard.support import BETTER, Reason, not_allowed
+from oompolicy_agent.guard.support import Reason
 from oompolicy_agent.guard.watch import Watch
 
 __all__ = ["Reporter"]
@@ -44,12 +44,12 @@ class Reporter:
     def _status(self, node: Watch, obstacle: Reason | None, kill_to_free: float) -> Status:
         parts, threshold = self._parts, node.below.room if node.below else None
         policy = parts.inbox.targets.policy
-        better = [not_allowed(one.backend) if policy and not policy.allows(one.backend) else one for one in BETTER]
+        better = tuple(parts.chooser.reasons(policy))
         return Status(
             policy=policy,
             audit=audit.policy if (audit := parts.inbox.targets.audit) else None,
-            reasons=(*better, obstacle) if obstacle else tuple(better),
-            backend="Off" if obstacle else "Userspace",
+            reasons=(*better, obstacle) if obstacle else better,
+            backend="Off" if obstacle else parts.chooser.chosen(policy) or "Off",
             threshold_bytes=threshold,
             margin_bytes=node.sample.margin if node.sample else None,
             survivable_growth=None if threshold is None else int(threshold / kill_to_free),

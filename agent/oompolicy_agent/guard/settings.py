@@ -51,6 +51,8 @@ class Settings:
     proc: str = "/proc"
     host_root: str = "/proc/1/root"
     """The host's root as the guard sees it. Through PID 1 it needs no mount of the whole host."""
+    bpf_directory: str = "/opt/oompolicy/bpf"
+    """With the programs for the kernel and their loader; without it cgroupfs is scanned."""
     targets: str = ""
     """A targets file of the administrator's instead of the inbox; empty: the inbox."""
     pod_uid: str = ""

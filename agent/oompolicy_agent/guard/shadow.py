@@ -33,7 +33,7 @@ class Shadow:
         choice = self._chooser.choose(
             targets, shortage.domain, with_swap=shortage.sample.has_swap, excluded=NOBODY, futile=NOTHING
         )
-        decision = drafted(shortage, policy, choice)
+        decision = drafted(shortage, policy, choice, self._chooser.backend)
         if choice:
             self._ledger.close(replace(decision, outcome="WouldKill"), choice)
         else:

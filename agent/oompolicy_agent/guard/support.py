@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from oompolicy_agent.guard.files import read_kernel
 
 __all__ = [
+    "ASSIST",
     "BACKEND",
-    "BETTER",
+    "HOOK",
     "Reason",
     "Support",
     "missing_cgroup_v2",
@@ -21,7 +22,8 @@ __all__ = [
     "probe",
 ]
 
-BACKEND = "Userspace"
+HOOK, ASSIST, BACKEND = "KernelHook", "KernelAssist", "Userspace"
+"""The backends, best first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +42,6 @@ class Support:
     obstacle: Reason | None
     """None: the Userspace backend works."""
     is_final: bool = True
-
-
-BETTER = (
-    Reason("KernelHook", "NotBuiltIn", "This agent has no KernelHook backend yet"),
-    Reason("KernelAssist", "NotBuiltIn", "This agent has no KernelAssist backend yet"),
-)
-"""Why not a better backend than Userspace, whatever the policy says."""
 
 
 def probe(cgroup_root: str, proc: str) -> Support:

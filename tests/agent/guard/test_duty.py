@@ -9,6 +9,7 @@ from guard_host import FakeHost
 from oompolicy_agent.guard.duty import Duty
 from oompolicy_agent.guard.log import Log
 from oompolicy_agent.guard.settings import Settings
+from oompolicy_agent.guard.support import BACKEND
 from oompolicy_agent.guard.targets import Policy
 
 ENFORCE = Policy("mixed", "6f1c", 3, "Enforce")
@@ -23,7 +24,7 @@ class Office:
         settings = Settings(
             state_directory=str(self.host.state), cgroup_root=str(self.host.cgroups), proc=str(self.host.proc)
         )
-        self.duty = Duty(settings, Log())
+        self.duty = Duty(settings, lambda policy: BACKEND if policy is None or policy.allows(BACKEND) else None, Log())
 
     def reason(self, policy: Policy | None = ENFORCE) -> str | None:
         """Why not, in a word."""

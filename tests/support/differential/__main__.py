@@ -1,6 +1,6 @@
 """Asks the BPF program and the specification the same question, many times, on real memcgs; prints where they differ.
 
-`python3 -m differential --pins DIRECTORY --trees N --policies N --seed N`; one JSON object on the last line.
+`python3 -m differential --directory DIRECTORY --trees N --policies N --leaves N --seed N`; it ends with a JSON object.
 """
 
 import argparse
@@ -14,7 +14,8 @@ from typing import Any
 from differential.forest import Place, Trees
 from differential.policies import drawn, snapshot_of
 from oompolicy_agent.guard.assist_abi import TARGET_SIZE, Answer, Flag, Question, RunError, Target, key_of
-from oompolicy_agent.guard.bpf import Map, open_pinned, run_program
+from oompolicy_agent.guard.assist_load import load
+from oompolicy_agent.guard.bpf import Map, run_program
 from oompolicy_agent.guard.memcgs import CgroupFS
 from oompolicy_agent.select import champion
 from random_oom.worker import CGROUPS
@@ -22,14 +23,15 @@ from random_oom.worker import CGROUPS
 MOST_TURNS = 6
 """Of one policy: each time the one who was chosen is excluded, and the next one asked for."""
 MOST_SHOWN = 5
+MOST_TARGETS = 4096
 
 
 class Bench:
     """The program and its map."""
 
-    def __init__(self, pins: str) -> None:
-        self.targets = Map(open_pinned(f"{pins}/targets"), TARGET_SIZE)
-        self.program = open_pinned(f"{pins}/program")
+    def __init__(self, directory: str) -> None:
+        loaded = load(directory, MOST_TARGETS)
+        self.targets, self.program = Map(loaded.targets, TARGET_SIZE), loaded.program
         self.cgroups = CgroupFS(str(CGROUPS))
         self.runs = self.compared = self.victims = 0
         self.differences: list[Any] = []
@@ -85,8 +87,8 @@ class Bench:
 
 
 def measured_right(bench: Bench, trees: Trees) -> list[Any]:
-    """The leaves whose usage is not what cgroupfs says; asked again once, because counters move."""
-    leaves = [place for place in trees.places if place.is_leaf]
+    """The leaves with somebody in them whose usage is not what cgroupfs says; asked thrice, because counters move."""
+    leaves = [place for place in trees.places if place.is_leaf and bench.cgroups.is_populated(place.path)]
     wrong: list[Any] = []
     for _ in range(3):
         bench.runs += 1
@@ -105,12 +107,12 @@ def measured_right(bench: Bench, trees: Trees) -> list[Any]:
 def main() -> None:
     """Plays."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pins", required=True)
+    parser.add_argument("--directory", required=True)
     for name in ("trees", "policies", "leaves", "seed"):
         parser.add_argument(f"--{name}", type=int, required=True)
     wanted = parser.parse_args()
     Path(CGROUPS / "cgroup.subtree_control").write_text("+memory")
-    chance, bench, start = random.Random(wanted.seed), Bench(wanted.pins), time.monotonic()  # noqa: S311 - repeatable
+    chance, bench, start = random.Random(wanted.seed), Bench(wanted.directory), time.monotonic()  # noqa: S311 - repeatable
     trees, misread = Trees(chance), []
     for _ in range(wanted.trees):
         trees.plant(chance.randint(1, wanted.leaves))

@@ -1,8 +1,8 @@
 """Lays out the folder that agent/Containerfile and operator/Containerfile copy from.
 
 libraries/ is what both need, agent/ and operator/ are what each adds. Everything is prepared here: locked packages with
-their hashes checked, and this project's own packages. `python -m lab.image_context FOLDER` does it for a build by hand,
-as in `podman build --file agent/Containerfile FOLDER`.
+their hashes checked, this project's own packages, and the programs for the kernel. `python -m lab.image_context FOLDER`
+does it for a build by hand, as in `podman build --file agent/Containerfile FOLDER`.
 """
 
 import shutil
@@ -12,7 +12,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from lab import tools
+from lab import bpf, tools
 from lab.base_image import PYTHON_VERSION
 
 __all__ = ["PROJECT", "inputs", "lay_out"]
@@ -31,7 +31,15 @@ def inputs() -> list[str | Path]:
     """All that decides what is in the folder."""
     files = sorted(path for folder in _package_folders().values() for path in _kept_files(folder))
     named = [part for path in files for part in (str(path.relative_to(PROJECT)), path)]
-    return [*named, PROJECT / "pyproject.toml", PROJECT / "uv.lock", Path(__file__), PRECOMPILE, PYTHON_VERSION]
+    return [
+        *named,
+        *sorted(bpf.programs().iterdir()),
+        PROJECT / "pyproject.toml",
+        PROJECT / "uv.lock",
+        Path(__file__),
+        PRECOMPILE,
+        PYTHON_VERSION,
+    ]
 
 
 def lay_out(folder: Path) -> None:
@@ -43,6 +51,7 @@ def lay_out(folder: Path) -> None:
     for image, packages in PACKAGES.items():
         _add_project(folder / image, packages)
         shutil.copy(PRECOMPILE, folder / image)
+    shutil.copytree(bpf.programs(), folder / "agent" / "bpf")
 
 
 def _add_project(target: Path, packages: tuple[str, ...]) -> None:

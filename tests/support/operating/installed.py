@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from demo import story
+from demo.installation import manifest
 from lab.control_plane import ControlPlane
 from lab.node import Node
 
-__all__ = ["AGENTS", "Installed"]
+__all__ = ["AGENTS", "BACKEND", "STATE", "Installed"]
 
 AGENTS = "oompolicy-agents"
+BACKEND = "KernelAssist"
+"""The best one on the node's stock kernel."""
 STATE = "/var/lib/oompolicy"
 
 
@@ -26,6 +29,10 @@ class Installed:
     def ending(self) -> story.Ending:
         """What the demo's story looks at."""
         return story.Ending(self.control_plane, self.node)
+
+    def run_workloads(self) -> None:
+        """Starts the demo's pods, but for its hog."""
+        self.control_plane.kubectl("apply", "-f", "-", input=manifest("workloads.yaml"))
 
     def agents(self) -> dict[str, int]:
         """The agent pods by uid, with how often their containers were restarted."""
@@ -57,7 +64,7 @@ class Installed:
     def adjusted(self) -> dict[str, int]:
         """The database's container, by its path, with the oom_score_adj that kubelet gave it, once it has another."""
         uid = self.control_plane.kubectl("-n", "shop", "get", "pod", "shop-db", "-o", "jsonpath={.metadata.uid}")
-        story.wait_until("the policy acts", lambda: self.ending.node_status()["backend"] == "Userspace")
+        story.wait_until("the policy acts", lambda: self.ending.node_status()["backend"] == BACKEND)
         show = ["sh", "-c", "cat /run/oompolicy/adjusted.json 2>/dev/null || echo '{\"containers\": []}'"]
         found: dict[str, int] = {}
 

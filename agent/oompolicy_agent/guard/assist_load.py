@@ -1,0 +1,131 @@
+"""Has the BPF program loaded by another process, and takes over its descriptors; see agent/bpf/load.c.
+
+Done at the guard's start, before anything is short: it starts a process, which needs memory.
+"""
+
+import ctypes
+import errno
+import os
+import re
+import select
+import signal
+import time
+from dataclasses import dataclass
+
+from oompolicy_agent.guard.support import ASSIST, Reason
+
+__all__ = ["Loaded", "RefusedError", "load", "refusal"]
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_LIBC.syscall.restype = ctypes.c_long
+
+PIDFD_GETFD = 438
+"""The same number on every architecture (Linux 5.6)."""
+SECONDS = 60.0
+"""For loading, most of which is the verifier: tens of milliseconds, a second under emulation."""
+OBJECT, LOADER = "assist.bpf.o", "oompolicy-bpf-load"
+MOST_SAID = 1 << 20
+LAST_LINES = 3
+_ANSWER = re.compile(rb"program (\d+) targets (\d+)\n")
+
+
+class RefusedError(Exception):
+    """The program is not to be had here.
+
+    Attributes:
+        text: all that libbpf and the verifier have said; the message is the end of it.
+        as_reason: the same for the status.
+    """
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__("; ".join(text.strip().splitlines()[-LAST_LINES:]))
+        self.text = text
+        self.as_reason = Reason(ASSIST, reason, str(self))
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Descriptors of the program and its map."""
+
+    program: int
+    targets: int
+
+
+def load(directory: str, entries: int) -> Loaded:
+    """Loads the object in `directory`, which also has the loader, with room for `entries` memcgs.
+
+    Raises:
+        RefusedError: whatever was in the way.
+    """
+    if not os.access(f"{directory}/{OBJECT}", os.R_OK):
+        raise RefusedError("NotBuiltIn", f"There is no {directory}/{OBJECT}: this agent came without it")
+    try:
+        return _load(directory, entries)
+    except OSError as error:
+        raise RefusedError("LoadFailed", f"Could not run {directory}/{LOADER}: {error}") from error
+
+
+def refusal(directory: str) -> Reason | None:
+    """Why the object in `directory` cannot be had here; None: it can, which was tried and undone."""
+    try:
+        loaded = load(directory, 1)
+    except RefusedError as error:
+        return error.as_reason
+    os.close(loaded.program)
+    os.close(loaded.targets)
+    return None
+
+
+def _load(directory: str, entries: int) -> Loaded:
+    said = os.memfd_create("oompolicy-bpf-load", os.MFD_CLOEXEC)
+    order, ordered = os.pipe2(os.O_CLOEXEC)
+    answered, answer = os.pipe2(os.O_CLOEXEC)
+    command = [f"{directory}/{LOADER}", f"{directory}/{OBJECT}", str(entries)]
+    actions = [(os.POSIX_SPAWN_DUP2, fd, target) for target, fd in enumerate((order, answer, said))]
+    try:
+        pid = os.posix_spawn(command[0], command, {}, file_actions=actions)
+        os.close(answer)
+        answer = -1
+        try:
+            return _take_over(pid, answered, said)
+        finally:
+            os.kill(pid, signal.SIGKILL)  # it has nothing left to do; it may hang
+            os.waitpid(pid, 0)
+    finally:
+        for descriptor in (said, order, ordered, answered, answer):
+            if descriptor >= 0:
+                os.close(descriptor)
+
+
+def _take_over(pid: int, answered: int, said: int) -> Loaded:
+    found = _ANSWER.fullmatch(_line(answered))
+    if found is None:
+        text = os.pread(said, MOST_SAID, max(0, os.fstat(said).st_size - MOST_SAID)).decode(errors="replace")
+        raise RefusedError("LoadFailed", text or f"It did not answer within {SECONDS:g} s, or ended without a word")
+    child = os.pidfd_open(pid)
+    try:
+        return Loaded(*(_taken(child, int(number)) for number in found.groups()))
+    finally:
+        os.close(child)
+
+
+def _line(descriptor: int) -> bytes:
+    """What can be read before the end of a line, of the file, or of our patience."""
+    poll, end, line = select.poll(), time.monotonic() + SECONDS, b""
+    poll.register(descriptor, select.POLLIN)
+    while not line.endswith(b"\n") and poll.poll(max(0.0, end - time.monotonic()) * 1000):
+        if not (data := os.read(descriptor, 256)):
+            break
+        line += data
+    return line
+
+
+def _taken(child: int, number: int) -> int:
+    found = int(_LIBC.syscall(PIDFD_GETFD, child, number, 0))
+    if found < 0:
+        code = ctypes.get_errno()
+        raise OSError(
+            code,
+            f"pidfd_getfd: {os.strerror(code)} (Linux 5.6 or newer has it)" if code == errno.ENOSYS else "pidfd_getfd",
+        )
+    return found

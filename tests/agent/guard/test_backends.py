@@ -1,0 +1,141 @@
+"""Which backend chooses: what the policy allows and what works, and what happens when one works no more."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from guard_host import FakeHost
+from oompolicy_agent.guard import backends
+from oompolicy_agent.guard.assist import Assist
+from oompolicy_agent.guard.assist_abi import Answer, RunError
+from oompolicy_agent.guard.assist_load import Loaded
+from oompolicy_agent.guard.backends import Backends
+from oompolicy_agent.guard.census import Census
+from oompolicy_agent.guard.chooser import Chooser
+from oompolicy_agent.guard.log import Log
+from oompolicy_agent.guard.memcgs import CgroupFS
+from oompolicy_agent.guard.sandboxes import Roles
+from oompolicy_agent.guard.settings import Limits
+from oompolicy_agent.guard.targets import ContainerTarget, PodTarget, Policy, Targets
+
+ALL = Policy("mixed", "6f1c", 1, "Enforce")
+NOBODY: frozenset[int] = frozenset()
+NOTHING: frozenset[str] = frozenset()
+
+
+class Broken:
+    """In the place of a kernel that has loaded the program, and then refuses: a real one cannot be made to."""
+
+    def __init__(self, _: Loaded) -> None:
+        self.asked = 0
+
+    def tell(self, wanted: Any) -> None:  # noqa: ANN401 - not looked at
+        """Takes it."""
+
+    def exclude(self, ids: Any) -> None:  # noqa: ANN401 - not looked at
+        """Takes it."""
+
+    def ask(self, domain: int, policy: Policy, *, with_swap: bool) -> Answer:
+        """Answers once, with nobody."""
+        self.asked += 1
+        if self.asked > 1:
+            raise OSError("gone")
+        assert (domain > 0, policy.mode, with_swap) == (True, "Enforce", False)
+        return Answer(RunError.OK, 0, 0, 0, 0, 0)
+
+
+@pytest.fixture
+def found(tmp_path: Path) -> Backends:
+    """On a host with one pod, without any program for the kernel."""
+    host = FakeHost(tmp_path)
+    host.memcg("/kubepods/podlow")
+    host.memcg("/kubepods/podlow/low-main", current=100, pids=(1000,))
+    cgroups, proc = CgroupFS(str(host.cgroups)), str(host.proc)
+    return Backends(Chooser(cgroups, Census(cgroups, Roles(str(host.root)), Limits(), "", proc), proc), Log())
+
+
+@pytest.fixture
+def assisted(found: Backends, monkeypatch: pytest.MonkeyPatch) -> Backends:
+    """The same with a program that was loaded."""
+    monkeypatch.setattr(backends, "load", lambda *_: Loaded(-1, -1))
+    monkeypatch.setattr(backends, "Assist", Broken)
+    found.load("/anywhere")
+    return found
+
+
+def policy(*allowed: str) -> Policy:
+    return Policy("mixed", "6f1c", 1, "Enforce", backends=allowed)
+
+
+def told(*allowed: str) -> Targets:
+    main = ContainerTarget("main", "low-main")
+    return Targets(policy(*allowed), {"low": PodTarget("low", "shop", "low", 10, containers={main.id: main})})
+
+
+def choose(found: Backends, targets: Targets) -> str | None:
+    choice = found.choose(targets, "/", with_swap=False, excluded=NOBODY, futile=NOTHING)
+    return choice.victim.path if choice else None
+
+
+@pytest.mark.parametrize(
+    ("allowed", "without", "with_it"),
+    [
+        pytest.param((), "Userspace", "KernelAssist", id="all"),
+        pytest.param(("Userspace", "KernelAssist"), "Userspace", "Userspace", id="the-first-that-works"),
+        pytest.param(("KernelHook", "KernelAssist"), None, "KernelAssist", id="never-one-that-is-not-allowed"),
+        pytest.param(("KernelHook",), None, None, id="none-that-works"),
+        pytest.param(("Firmware", "Userspace"), "Userspace", "Userspace", id="one-that-nobody-knows"),
+    ],
+)
+def test_the_first_that_is_allowed_and_works_is_in_force(
+    found: Backends, request: pytest.FixtureRequest, allowed: tuple[str, ...], without: str | None, with_it: str | None
+) -> None:
+    assert found.chosen(policy(*allowed)) == without
+    request.getfixturevalue("assisted")
+    assert found.chosen(policy(*allowed)) == with_it
+
+
+def reasons(found: Backends, *allowed: str) -> dict[str, str]:
+    return {reason.backend: reason.reason for reason in found.reasons(policy(*allowed))}
+
+
+def test_each_better_one_has_its_reason(found: Backends) -> None:
+    found.load("/nowhere")
+    assert reasons(found) == {"KernelHook": "NotBuiltIn", "KernelAssist": "NotBuiltIn"}
+    assert reasons(found, "KernelHook", "Userspace") == {"KernelHook": "NotBuiltIn", "KernelAssist": "NotAllowed"}
+
+
+def test_one_that_works_needs_no_reason_unless_another_comes_before_it(assisted: Backends) -> None:
+    assert reasons(assisted) == {"KernelHook": "NotBuiltIn"}
+    assert reasons(assisted, "Userspace", "KernelAssist") == {
+        "KernelHook": "NotAllowed",
+        "KernelAssist": "NotPreferred",
+    }
+
+
+def test_a_kernel_that_refuses_at_the_last_moment_is_replaced_by_a_scan(assisted: Backends) -> None:
+    assisted.prepare(told(), with_swap=False)
+    assert choose(assisted, told()) == "/kubepods/podlow/low-main"
+    assert assisted.backend == assisted.chosen(ALL) == "Userspace"
+    assert reasons(assisted) == {"KernelHook": "NotBuiltIn", "KernelAssist": "Failed"}
+
+
+def test_where_no_scan_is_allowed_there_is_none(assisted: Backends) -> None:
+    only = told("KernelAssist")
+    assisted.prepare(only, with_swap=False)
+    assert choose(assisted, only) is None
+    assert assisted.chosen(only.policy) is None
+
+
+def test_it_is_noticed_without_a_shortage_that_the_kernel_refuses(
+    assisted: Backends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backends, "CHECK_SECONDS", 0.0)
+    for _ in range(2):
+        assisted.prepare(told(), with_swap=False)
+    assert assisted.chosen(ALL) == "Userspace"
+
+
+def test_the_fake_has_what_the_real_one_has() -> None:
+    assert {name for name in vars(Broken) if not name.startswith("_")} <= {*vars(Assist)}
