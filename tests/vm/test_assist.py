@@ -3,15 +3,19 @@
 import json
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 
 import pytest
 
 from guard_scene import GENEROUS, Pod, Scene
 from lab import bpf
+from lab.older_kernel import older_kernel
 from lab.vm import PROJECT, VM
 
 pytestmark = pytest.mark.vm
+
+Boot = Callable[..., AbstractContextManager[VM]]
 
 DIRECTORY = "/opt/oompolicy-bpf"
 SEED = int(os.environ.get("OOMPOLICY_TREES_SEED", "2"))
@@ -25,9 +29,14 @@ AS_FAST_AS_IT_GETS = "nsdelegate,memory_recursiveprot,favordynmods"
 @pytest.fixture(scope="module")
 def machine(vm: VM) -> VM:
     """One that has the program and its loader."""
+    give_programs(vm)
+    return vm
+
+
+def give_programs(vm: VM) -> None:
+    """Puts them where the guard is told to look."""
     for name in ("assist.bpf.o", "oompolicy-bpf-load"):
         vm.push(bpf.programs() / name, f"{DIRECTORY}/{name}")
-    return vm
 
 
 def test_on_real_memcgs_it_chooses_as_the_specification_does(machine: VM) -> None:
@@ -139,6 +148,20 @@ def test_where_nothing_else_is_allowed_and_it_cannot_be_loaded_nothing_is_done(s
     batch = scene.hold(BATCH, scene.available() - 80)
     assert batch.returncode is None
     assert scene.journal() == []
+
+
+def test_on_a_kernel_without_functions_for_memcgs_the_next_backend_says_what_is_missing(boot: Boot) -> None:
+    with boot(kernel=older_kernel()) as vm:
+        give_programs(vm)
+        scene = Scene(vm)
+        scene.build(BATCH)
+        scene.tell()
+        guard = scene.guard(f"--bpf-directory={DIRECTORY}")
+        assert guard.said("Backend is")[-1]["message"] == "Backend is Userspace"
+        reasons = {reason["backend"]: reason for reason in scene.status()["reasons"]}
+        assert reasons["KernelAssist"]["reason"] == "NoMemcgKfuncs"
+        assert "kfunc 'bpf_get_mem_cgroup' is referenced but wasn't resolved" in reasons["KernelAssist"]["message"]
+        assert "BEGIN PROG LOAD LOG" in guard.said("Could not load KernelAssist")[0]["err"]
 
 
 @pytest.mark.parametrize("capability", ["bpf", "perfmon"])

@@ -1,5 +1,6 @@
 """KernelAssist: keeps the BPF program told of who is on the node, and asks it who dies first."""
 
+import errno
 import resource
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -23,21 +24,32 @@ class Assist:
         self._program = loaded.program
         self._page = resource.getpagesize()
         self._told: dict[int, Target] = {}
+        self._excluded: set[int] = set()
         self._runs = 0
 
     def tell(self, wanted: Mapping[int, Target]) -> None:
-        """Makes the map say exactly this, by memcg id. What was excluded is a candidate again, unless this says so."""
+        """Makes the map say exactly this, by memcg id."""
+        self.readmit()
         for id_ in self._told.keys() - wanted.keys():
             self._map.drop(key_of(id_))
             del self._told[id_]
         for id_, target in wanted.items():
-            self._put(id_, target)
+            if self._told.get(id_) != target:
+                self._put(id_, target)
+                self._told[id_] = target
 
     def exclude(self, ids: Iterable[int]) -> None:
-        """Makes memcgs no candidates until the next `tell`."""
+        """Makes memcgs no candidates until they are readmitted."""
         for id_ in ids:
             if (target := self._told.get(id_)) is not None:
+                self._excluded.add(id_)
                 self._put(id_, replace(target, flags=target.flags | Flag.EXCLUDED))
+
+    def readmit(self) -> None:
+        """Makes whoever was excluded a candidate again."""
+        for id_ in self._excluded:
+            self._put(id_, self._told[id_])
+        self._excluded.clear()
 
     def ask(self, domain: int, policy: Policy, *, with_swap: bool) -> Answer:
         """One run: who dies first in the domain with this cgroup id."""
@@ -60,6 +72,9 @@ class Assist:
         return found
 
     def _put(self, id_: int, target: Target) -> None:
-        if self._told.get(id_) != target:
+        try:
             self._map.put(key_of(id_), target.packed())
-            self._told[id_] = target
+        except OSError as error:
+            if error.errno == errno.E2BIG:
+                raise OSError(errno.E2BIG, f"more than {MOST_TARGETS} memcgs have something to be said of") from error
+            raise

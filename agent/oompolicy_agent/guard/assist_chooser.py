@@ -8,7 +8,7 @@ from functools import partial
 from oompolicy_agent.guard.assist import Assist
 from oompolicy_agent.guard.assist_targets import assist_targets
 from oompolicy_agent.guard.chooser import Choice, Chooser, View
-from oompolicy_agent.guard.layout import Place
+from oompolicy_agent.guard.layout import Kind, Place
 from oompolicy_agent.guard.snapshot import Facts, snapshot_of
 from oompolicy_agent.guard.targets import Policy, Targets
 from oompolicy_agent.select import champion
@@ -18,6 +18,8 @@ __all__ = ["AssistChooser"]
 MOST_TURNS = 16
 """Victims in a row whom nobody may kill; each is excluded, and the next one asked for. Then cgroupfs is scanned."""
 ROOT = "/"
+LEAVES = {Kind.CONTAINER, Kind.HELPER, Kind.HOST}
+"""Nothing below these is listed."""
 
 
 class AssistChooser:
@@ -49,12 +51,10 @@ class AssistChooser:
         census.catch_up(time.monotonic())
         self.prepare(targets)
         facts = replace(census.facts(time.monotonic()), excluded=excluded, futile=futile)
-        barred = [place.id for place in census.tree if place.id in excluded or place.owner in futile]
-        try:
-            self._assist.exclude(barred)
-            return self._first(targets, domain, facts, with_swap=with_swap)
-        finally:
-            self._told = None  # whoever was excluded for now is told anew the next time
+        self._assist.readmit()  # whom a choice before this one has passed over
+        if excluded or futile:
+            self._assist.exclude(place.id for place in census.tree if place.id in excluded or place.owner in futile)
+        return self._first(targets, domain, facts, with_swap=with_swap)
 
     def check(self, policy: Policy) -> None:
         """Asks without need, to notice in time when it works no more."""
@@ -76,16 +76,23 @@ class AssistChooser:
 
     def _ready(self, place: Place, targets: Targets, domain: str, facts: Facts) -> Choice | None:
         """The victim with what dies of it, seen with all that is above and below it; None if nobody may be killed."""
-        tree = self._plain.census.tree
-        below = place.path + "/"
-        branch = [one for one in tree if below.startswith(one.path + "/") or one.path.startswith(below)]
+        branch = self._branch(place)
         seen = replace(facts, usage=self._assist.usage([one.id for one in branch]), unread=frozenset())
         snapshot = snapshot_of(branch, targets, seen, domain)
         candidate = champion(snapshot)
         if candidate is None or candidate.path != place.path:
             return None
-        view = View(tree, targets, partial(self._measured, facts), domain)
+        view = View(self._plain.census.tree, targets, partial(self._measured, facts), domain)
         return self._plain.ready(candidate, view, snapshot.tie_break)
+
+    def _branch(self, place: Place) -> list[Place]:
+        """It, and what is above and below it."""
+        path, above, census = place.path, [], self._plain.census
+        while path := path.rpartition("/")[0]:
+            above.append(census.place(path))
+        if place.kind in LEAVES:
+            return [*above, place]
+        return [*above, place, *(one for one in census.tree if one.path.startswith(place.path + "/"))]
 
     def _measured(self, facts: Facts) -> Facts:
         """With what the last run has found: it looks at everybody, so nobody is left unread."""

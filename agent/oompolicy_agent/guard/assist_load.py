@@ -25,6 +25,9 @@ SECONDS = 60.0
 """For loading, most of which is the verifier: tens of milliseconds, a second under emulation."""
 OBJECT, LOADER = "assist.bpf.o", "oompolicy-bpf-load"
 MOST_SAID = 1 << 20
+UNRESOLVED = "is referenced but wasn't resolved"
+"""What the verifier says of a function that this kernel does not have; those for memcgs came with Linux 7.0."""
+BEGIN, END, SUMMARY = "-- BEGIN PROG LOAD LOG --", "-- END PROG LOAD LOG --", "processed "
 LAST_LINES = 3
 _ANSWER = re.compile(rb"program (\d+) targets (\d+)\n")
 
@@ -38,7 +41,7 @@ class RefusedError(Exception):
     """
 
     def __init__(self, reason: str, text: str) -> None:
-        super().__init__("; ".join(text.strip().splitlines()[-LAST_LINES:]))
+        super().__init__("; ".join(_gist(text)))
         self.text = text
         self.as_reason = Reason(ASSIST, reason, str(self))
 
@@ -101,7 +104,8 @@ def _take_over(pid: int, answered: int, said: int) -> Loaded:
     found = _ANSWER.fullmatch(_line(answered))
     if found is None:
         text = os.pread(said, MOST_SAID, max(0, os.fstat(said).st_size - MOST_SAID)).decode(errors="replace")
-        raise RefusedError("LoadFailed", text or f"It did not answer within {SECONDS:g} s, or ended without a word")
+        reason = "NoMemcgKfuncs" if UNRESOLVED in text else "LoadFailed"
+        raise RefusedError(reason, text or f"It did not answer within {SECONDS:g} s, or ended without a word")
     child = os.pidfd_open(pid)
     try:
         return Loaded(*(_taken(child, int(number)) for number in found.groups()))
@@ -118,6 +122,16 @@ def _line(descriptor: int) -> bytes:
             break
         line += data
     return line
+
+
+def _gist(text: str) -> list[str]:
+    """The verifier's last words, without its statistics, and the very last line; or the last lines of all."""
+    lines = text.strip().splitlines()
+    inside, _, _ = text.rpartition(BEGIN)[2].partition(END)
+    if BEGIN not in text:
+        return lines[-LAST_LINES:]
+    said = [line for line in inside.strip().splitlines() if not line.startswith(SUMMARY)]
+    return [*said[1 - LAST_LINES :], lines[-1]]
 
 
 def _taken(child: int, number: int) -> int:

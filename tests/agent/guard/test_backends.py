@@ -36,6 +36,9 @@ class Broken:
     def exclude(self, ids: Any) -> None:  # noqa: ANN401 - not looked at
         """Takes it."""
 
+    def readmit(self) -> None:
+        """Has excluded nobody."""
+
     def ask(self, domain: int, policy: Policy, *, with_swap: bool) -> Answer:
         """Answers once, with nobody."""
         self.asked += 1

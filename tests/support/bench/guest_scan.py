@@ -8,8 +8,12 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from statistics import median
 
+from oompolicy_agent.guard.assist import MOST_TARGETS, Assist
+from oompolicy_agent.guard.assist_chooser import AssistChooser
+from oompolicy_agent.guard.assist_load import load
 from oompolicy_agent.guard.census import Census
 from oompolicy_agent.guard.chooser import Chooser
 from oompolicy_agent.guard.layout import Kind, Place
@@ -23,6 +27,8 @@ from oompolicy_agent.guard.tree_watch import TreeWatch
 from pod_tree import container_id, pod_uid
 
 CGROUPS = "/sys/fs/cgroup"
+BPF = "/opt/oompolicy-bpf"
+"""Where scan.py has put the program and its loader."""
 LEVELS = 20
 """Priorities; the pods are spread over them, so the class that dies first is a twentieth of all."""
 
@@ -95,8 +101,33 @@ def measure(pods: int, each: int, repeats: int) -> dict[str, float]:
     chooser.prepare(told, with_swap=False)
     result["chooseWhole"] = microseconds(choose, repeats)
     choice = chooser.choose(told, "/", with_swap=False, excluded=frozenset(), futile=frozenset())
+    result |= assisted(chooser, told, repeats)
     result["explainWhole"] = microseconds(lambda: next(choice.view.order()) if choice else None, repeats)
     return result
+
+
+def assisted(chooser: Chooser, told: Targets, repeats: int) -> dict[str, float]:
+    """The same choice by the program in the kernel: its own time, and with all that the guard does about it."""
+    start = time.perf_counter()
+    assist = Assist(load(BPF, MOST_TARGETS))
+    loaded = time.perf_counter()
+    by_kernel = AssistChooser(chooser, assist)
+    by_kernel.prepare(told)
+    prepared = time.perf_counter()
+    root, policy = Path(CGROUPS).stat().st_ino, told.policy or Policy("p", "u", 1, "Enforce")
+    answers = [assist.ask(root, policy, with_swap=False) for _ in range(repeats)]
+
+    def choose() -> None:
+        if not by_kernel.choose(told, "/", with_swap=False, excluded=frozenset(), futile=frozenset()):
+            raise RuntimeError("expected a victim, found none")
+
+    return {
+        "assist": median(answer.nanoseconds / answer.visited for answer in answers) / 1000,
+        "assistRunWhole": median(answer.nanoseconds for answer in answers) / 1000,
+        "assistChooseWhole": microseconds(choose, repeats),
+        "assistLoadWhole": (loaded - start) * 1e6,
+        "assistTellWhole": (prepared - loaded) * 1e6,
+    }
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ emulated where there is no KVM. `print_scan(vm)` prints the table.
 
 import json
 
+from lab import bpf
 from lab.vm import PROJECT, VM, boot_vm
 
 __all__ = ["main", "print_scan"]
@@ -25,13 +26,18 @@ COLUMNS = (
     ("read", "read, opening"),
     ("readHeld", "read, held open"),
     ("sort", "sort"),
+    ("assist", "KernelAssist"),
 )
 WHOLE = (
     ("readAllWhole", "read everybody"),
     ("readFirstWhole", "read the first class"),
     ("chooseOpeningWhole", "choose, opening"),
     ("chooseWhole", "choose, held open"),
+    ("assistRunWhole", "KernelAssist, the run"),
+    ("assistChooseWhole", "KernelAssist, choose"),
     ("explainWhole", "explain, after the kill"),
+    ("assistLoadWhole", "load, once"),
+    ("assistTellWhole", "tell the map, once"),
 )
 
 
@@ -69,6 +75,8 @@ def print_scan(vm: VM, sizes: tuple[int, ...] = SIZES) -> None:
 def main() -> None:
     """The table from a machine of its own."""
     with boot_vm(memory_mib=3072) as vm:
+        for name in ("assist.bpf.o", "oompolicy-bpf-load"):
+            vm.push(bpf.programs() / name, f"/opt/oompolicy-bpf/{name}")
         print_scan(vm)
 
 

@@ -49,6 +49,8 @@ class Hardware:
 
     memory_mib: int = 1024
     cpus: int = 2
+    kernel: Path | None = None
+    """Another one than that of the root file system; it has no modules."""
     kernel_options: str = ""
     """Added to the command line, last one wins."""
     disks: Sequence[Disk] = ()
@@ -110,11 +112,11 @@ class Machine:
 
 
 def _command(hardware: Hardware, root: RootFilesystem, folder: Path, agent: int) -> list[str]:
-    options = f"{KERNEL_OPTIONS} {hardware.kernel_options}".strip()
+    options, kernel = f"{KERNEL_OPTIONS} {hardware.kernel_options}".strip(), hardware.kernel or root.kernel
     return [
-        *accelerator.qemu(root.kernel),
+        *accelerator.qemu(kernel),
         *("-m", str(hardware.memory_mib), "-smp", str(hardware.cpus)),
-        *("-kernel", os.fspath(root.kernel), "-append", options),
+        *("-kernel", os.fspath(kernel), "-append", options),
         *("-serial", f"file:{folder / 'console.log'}"),
         *("-drive", _drive("root", root.image, Access.OVERLAY, hardware.keep_disks_in)),
         *("-device", "nvme,drive=root,serial=root"),

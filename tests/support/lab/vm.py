@@ -128,15 +128,21 @@ def booted(hardware: Hardware, folder: Path) -> Iterator[VM]:
 
 @contextmanager
 def boot_vm(
-    *, memory_mib: int = 1024, swap_mib: int = 0, cmdline: str = "", folder: Path | None = None
+    *,
+    memory_mib: int = 1024,
+    swap_mib: int = 0,
+    cmdline: str = "",
+    kernel: Path | None = None,
+    folder: Path | None = None,
 ) -> Iterator[VM]:
     """A fresh machine with the checkout in it, gone at the end; `folder` keeps its console.
 
     `cmdline` is added to the kernel's command line: `psi=0`, `cgroup_disable=memory`, or our own `oompolicy.cgroup=v1`.
+    `kernel` boots another one, without modules.
     """
     with tempfile.TemporaryDirectory(prefix="oompolicy-vm-") as scratch:
         disks = [_swap_disk(Path(scratch), swap_mib)] if swap_mib else []
-        hardware = Hardware(memory_mib=memory_mib, kernel_options=cmdline, disks=disks)
+        hardware = Hardware(memory_mib=memory_mib, kernel=kernel, kernel_options=cmdline, disks=disks)
         with booted(hardware, folder or Path(scratch)) as vm:
             for name in SHARED:
                 vm.push_folder(CHECKOUT / name, f"{PROJECT}/{name}")

@@ -1,0 +1,77 @@
+"""Loading by another process: what it has said when it did not work."""
+
+from pathlib import Path
+
+import pytest
+
+from oompolicy_agent.guard.assist_load import LOADER, OBJECT, RefusedError, load, refusal
+
+VERIFIER = """libbpf: prog 'x': BPF program load failed: -EINVAL
+libbpf: prog 'x': -- BEGIN PROG LOAD LOG --
+20: (0f) r1 += r2
+21: <invalid kfunc call>
+kfunc 'bpf_get_mem_cgroup' is referenced but wasn't resolved
+processed 25 insns (limit 1000000) max_states_per_insn 0
+-- END PROG LOAD LOG --
+libbpf: failed to load object 'assist.bpf.o'
+Could not load assist.bpf.o: Invalid argument"""
+
+
+def loader(folder: Path, script: str) -> str:
+    """A directory with a loader that is a shell script."""
+    (folder / OBJECT).write_text("any")
+    (folder / LOADER).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / LOADER).chmod(0o755)
+    return str(folder)
+
+
+def refused(folder: str) -> RefusedError:
+    with pytest.raises(RefusedError) as caught:
+        load(folder, 16)
+    return caught.value
+
+
+def test_the_verifiers_last_words_are_the_reason_and_the_whole_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "said").write_text(VERIFIER)
+    error = refused(loader(tmp_path, f"cat {tmp_path}/said >&2; exit 1"))
+    assert error.as_reason.reason == "NoMemcgKfuncs"
+    assert error.as_reason.message == (
+        "21: <invalid kfunc call>; kfunc 'bpf_get_mem_cgroup' is referenced but wasn't resolved; "
+        "Could not load assist.bpf.o: Invalid argument"
+    )
+    assert error.text == VERIFIER
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        pytest.param("echo first >&2; echo last >&2; exit 1", "first; last", id="its-last-lines"),
+        pytest.param("exit 0", "did not answer within 60 s, or ended without a word", id="not-a-word"),
+        pytest.param("kill -SEGV $$", "or ended without a word", id="a-crash"),
+        pytest.param("echo nonsense", "or ended without a word", id="nonsense"),
+        pytest.param("echo program 7 targets 8; cat > /dev/null", "pidfd_getfd", id="descriptors-that-it-has-not"),
+    ],
+)
+def test_whatever_it_does_there_is_a_reason(tmp_path: Path, script: str, message: str) -> None:
+    error = refused(loader(tmp_path, script))
+    assert error.as_reason.reason == "LoadFailed"
+    assert message in error.as_reason.message
+
+
+def test_its_descriptors_are_taken_over_and_it_ends(tmp_path: Path) -> None:
+    """Files stand in for program and map; that those come over, too, is seen in a machine."""
+    script = f"exec 5<{tmp_path}/program 6<{tmp_path}/targets; echo program 5 targets 6; cat"
+    for name in ("program", "targets"):
+        (tmp_path / name).write_text(name)
+    found = load(loader(tmp_path, script), 16)
+    assert [Path(f"/proc/self/fd/{fd}").readlink().name for fd in (found.program, found.targets)] == [
+        "program",
+        "targets",
+    ]
+    assert refusal(str(tmp_path)) is None
+
+
+def test_an_agent_without_it_says_so(tmp_path: Path) -> None:
+    reason = refusal(str(tmp_path))
+    assert reason
+    assert (reason.backend, reason.reason) == ("KernelAssist", "NotBuiltIn")
