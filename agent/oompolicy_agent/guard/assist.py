@@ -6,14 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from oompolicy_agent.guard.assist_abi import TARGET_SIZE, Answer, Flag, Question, RunError, Target, key_of
-from oompolicy_agent.guard.assist_load import Loaded
+from oompolicy_agent.guard.assist_load import MOST_TARGETS, Loaded
 from oompolicy_agent.guard.bpf import Map, run_program
 from oompolicy_agent.guard.targets import Policy
 
-__all__ = ["MOST_TARGETS", "Assist"]
-
-MOST_TARGETS = 16384
-"""Memcgs with something to be said of them; the kernel takes the map's memory (2 MiB) when it is loaded."""
+__all__ = ["Assist"]
 
 
 class Assist:

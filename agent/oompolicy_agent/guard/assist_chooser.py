@@ -8,6 +8,7 @@ from functools import partial
 from oompolicy_agent.guard.assist import Assist
 from oompolicy_agent.guard.assist_targets import assist_targets
 from oompolicy_agent.guard.chooser import Choice, Chooser, View
+from oompolicy_agent.guard.gauges import NODE
 from oompolicy_agent.guard.layout import Kind, Place
 from oompolicy_agent.guard.snapshot import Facts, snapshot_of
 from oompolicy_agent.guard.targets import Policy, Targets
@@ -17,7 +18,6 @@ __all__ = ["AssistChooser"]
 
 MOST_TURNS = 16
 """Victims in a row whom nobody may kill; each is excluded, and the next one asked for. Then cgroupfs is scanned."""
-ROOT = "/"
 LEAVES = {Kind.CONTAINER, Kind.HELPER, Kind.HOST}
 """Nothing below these is listed."""
 
@@ -28,7 +28,7 @@ class AssistChooser:
     def __init__(self, plain: Chooser, assist: Assist) -> None:
         self._plain = plain
         self._assist = assist
-        self._root_id = os.stat(plain.cgroups.root + ROOT).st_ino  # noqa: PTH116 - as elsewhere in the guard
+        self._root_id = os.stat(plain.cgroups.root + NODE).st_ino  # noqa: PTH116 - as elsewhere in the guard
         self._told: tuple[Facts, Targets] | None = None
         self._by_id: dict[int, Place] = {}
 
@@ -63,7 +63,7 @@ class AssistChooser:
     def _first(self, targets: Targets, domain: str, facts: Facts, *, with_swap: bool) -> Choice | None:
         if targets.policy is None:
             return None
-        domain_id = self._root_id if domain == ROOT else self._plain.census.place(domain).id
+        domain_id = self._root_id if domain == NODE else self._plain.census.place(domain).id
         for _ in range(MOST_TURNS):
             answer = self._assist.ask(domain_id, targets.policy, with_swap=with_swap)
             if not answer.victim:

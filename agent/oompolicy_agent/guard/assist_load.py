@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from oompolicy_agent.guard.support import ASSIST, Reason
 
-__all__ = ["Loaded", "RefusedError", "load", "refusal"]
+__all__ = ["MOST_TARGETS", "Loaded", "RefusedError", "attempt", "load", "refusal"]
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _LIBC.syscall.restype = ctypes.c_long
@@ -23,6 +23,8 @@ PIDFD_GETFD = 438
 """The same number on every architecture (Linux 5.6)."""
 SECONDS = 60.0
 """For loading, most of which is the verifier: tens of milliseconds, a second under emulation."""
+MOST_TARGETS = 16384
+"""Memcgs with something to be said of them; the kernel takes the map's memory (2 MiB) when it is loaded."""
 OBJECT, LOADER = "assist.bpf.o", "oompolicy-bpf-load"
 MOST_SAID = 1 << 20
 UNRESOLVED = "is referenced but wasn't resolved"
@@ -68,14 +70,21 @@ def load(directory: str, entries: int) -> Loaded:
         raise RefusedError("LoadFailed", f"Could not run {directory}/{LOADER}: {error}") from error
 
 
+def attempt(directory: str) -> Loaded | RefusedError:
+    """As `load`, with room for as many as the guard can tell of; returns what was in the way."""
+    try:
+        return load(directory, MOST_TARGETS)
+    except RefusedError as error:
+        return error
+
+
 def refusal(directory: str) -> Reason | None:
     """Why the object in `directory` cannot be had here; None: it can, which was tried and undone."""
-    try:
-        loaded = load(directory, 1)
-    except RefusedError as error:
-        return error.as_reason
-    os.close(loaded.program)
-    os.close(loaded.targets)
+    found = attempt(directory)
+    if isinstance(found, RefusedError):
+        return found.as_reason
+    os.close(found.program)
+    os.close(found.targets)
     return None
 
 

@@ -2,10 +2,11 @@
 
 import time
 
-from oompolicy_agent.guard.assist import MOST_TARGETS, Assist
+from oompolicy_agent.guard.assist import Assist
 from oompolicy_agent.guard.assist_chooser import AssistChooser
-from oompolicy_agent.guard.assist_load import RefusedError, load
+from oompolicy_agent.guard.assist_load import Loaded, RefusedError
 from oompolicy_agent.guard.chooser import Choice, Chooser
+from oompolicy_agent.guard.gauges import NODE
 from oompolicy_agent.guard.log import Log
 from oompolicy_agent.guard.support import ASSIST, BACKEND, HOOK, Reason, not_allowed
 from oompolicy_agent.guard.targets import Policy, Targets
@@ -32,14 +33,14 @@ class Backends:
         self._reasons = {HOOK: NO_HOOK, ASSIST: Reason(ASSIST, "NotLoaded", "Nobody has asked for it")}
         """Why not, of those that do not work."""
 
-    def load(self, directory: str) -> None:
-        """Loads what is in the directory; where that does not work, says why, and the next backend is in force."""
-        try:
-            self._assist = AssistChooser(self._plain, Assist(load(directory, MOST_TARGETS)))
+    def adopt(self, found: Loaded | RefusedError) -> None:
+        """Takes the program for KernelAssist; where it could not be loaded, says why."""
+        if isinstance(found, Loaded):
+            self._assist = AssistChooser(self._plain, Assist(found))
             del self._reasons[ASSIST]
-        except RefusedError as error:
-            self._reasons[ASSIST] = error.as_reason
-            self._log.info("Could not load KernelAssist", reason=error.as_reason.reason, err=error.text)
+            return
+        self._reasons[ASSIST] = found.as_reason
+        self._log.info("Could not load KernelAssist", reason=found.as_reason.reason, err=found.text)
 
     def chosen(self, policy: Policy | None) -> str | None:
         """The backend in force under the policy; None: none that it allows works here."""
@@ -83,6 +84,15 @@ class Backends:
                     return None
         self.backend = BACKEND
         return self._plain.choose(targets, domain, with_swap=with_swap, excluded=excluded, futile=futile)
+
+    def rehearse(self, targets: Targets) -> Choice | None:
+        """Chooses for nothing, by each that may have to: nothing should be done for the first time in a crisis."""
+        nobody: frozenset[int] = frozenset()
+        nothing: frozenset[str] = frozenset()
+        choice = self._plain.choose(targets, NODE, with_swap=True, excluded=nobody, futile=nothing)
+        if self._in_force(targets):
+            choice = self.choose(targets, NODE, with_swap=True, excluded=nobody, futile=nothing)
+        return choice
 
     def _in_force(self, targets: Targets) -> AssistChooser | None:
         return self._assist if self.chosen(targets.policy) == ASSIST else None

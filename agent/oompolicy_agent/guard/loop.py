@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from oompolicy_agent.guard.agreement import agreed
 from oompolicy_agent.guard.duty import Duty
-from oompolicy_agent.guard.gauges import NODE, Reading
+from oompolicy_agent.guard.gauges import Reading
 from oompolicy_agent.guard.lookout import Lookout
 from oompolicy_agent.guard.order import classes
 from oompolicy_agent.guard.parts import Parts
@@ -134,9 +134,7 @@ class Loop:
         parts = self._parts
         if not self._duty.can_look:
             return
-        choice = parts.chooser.choose(
-            parts.inbox.targets, NODE, with_swap=True, excluded=frozenset(), futile=frozenset()
-        )
+        choice = parts.chooser.rehearse(parts.inbox.targets)
         if choice and self._duty.obstacle is None:
             parts.log.info("Would choose now", cgroup=choice.victim.path, why=choice.why)
         if understudy:

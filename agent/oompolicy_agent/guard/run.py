@@ -7,6 +7,7 @@ import signal
 import time
 from types import FrameType
 
+from oompolicy_agent.guard.assist_load import attempt
 from oompolicy_agent.guard.host_lock import NAME, holder, try_lock
 from oompolicy_agent.guard.host_options import add_host_options, settings_from
 from oompolicy_agent.guard.log import LEVELS, Log
@@ -71,12 +72,14 @@ def guard(settings: Settings) -> int:
     """As `run`, with settings."""
     log, stop = Log(node=settings.node, level=settings.log_level), _Stop()
     folders = open_folders(settings)
+    program = attempt(settings.bpf_directory)  # takes its time; so before the guard's turn comes
     if not _have_lock(settings, folders.state, log, stop):
         return 0 if stop() else HELD
     understudy = Understudy()  # before any thread is started: a process with threads had better not fork
     use_one_arena()
     raise_file_limit()
     parts = assemble(settings, log, folders, stop.wake)
+    parts.chooser.adopt(program)
     take_over(parts)
     loop = Loop(parts)
     loop.problems["memory"] = lock_memory()

@@ -9,7 +9,7 @@ from guard_host import FakeHost
 from oompolicy_agent.guard import backends
 from oompolicy_agent.guard.assist import Assist
 from oompolicy_agent.guard.assist_abi import Answer, RunError
-from oompolicy_agent.guard.assist_load import Loaded
+from oompolicy_agent.guard.assist_load import Loaded, RefusedError
 from oompolicy_agent.guard.backends import Backends
 from oompolicy_agent.guard.census import Census
 from oompolicy_agent.guard.chooser import Chooser
@@ -61,9 +61,8 @@ def found(tmp_path: Path) -> Backends:
 @pytest.fixture
 def assisted(found: Backends, monkeypatch: pytest.MonkeyPatch) -> Backends:
     """The same with a program that was loaded."""
-    monkeypatch.setattr(backends, "load", lambda *_: Loaded(-1, -1))
     monkeypatch.setattr(backends, "Assist", Broken)
-    found.load("/anywhere")
+    found.adopt(Loaded(-1, -1))
     return found
 
 
@@ -104,7 +103,7 @@ def reasons(found: Backends, *allowed: str) -> dict[str, str]:
 
 
 def test_each_better_one_has_its_reason(found: Backends) -> None:
-    found.load("/nowhere")
+    found.adopt(RefusedError("NotBuiltIn", "There is none"))
     assert reasons(found) == {"KernelHook": "NotBuiltIn", "KernelAssist": "NotBuiltIn"}
     assert reasons(found, "KernelHook", "Userspace") == {"KernelHook": "NotBuiltIn", "KernelAssist": "NotAllowed"}
 

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-from oompolicy_agent.guard.assist import MOST_TARGETS, Assist
+from oompolicy_agent.guard.assist import Assist
 from oompolicy_agent.guard.assist_chooser import AssistChooser
-from oompolicy_agent.guard.assist_load import load
+from oompolicy_agent.guard.assist_load import MOST_TARGETS, load
 from oompolicy_agent.guard.census import Census
 from oompolicy_agent.guard.chooser import Chooser
 from oompolicy_agent.guard.layout import Kind, Place
