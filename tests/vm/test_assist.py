@@ -12,6 +12,7 @@ from guard_scene import GENEROUS, Pod, Scene
 from lab import bpf
 from lab.older_kernel import older_kernel
 from lab.vm import PROJECT, VM
+from proofs import WHOLE
 
 pytestmark = pytest.mark.vm
 
@@ -19,7 +20,7 @@ Boot = Callable[..., AbstractContextManager[VM]]
 
 DIRECTORY = "/opt/oompolicy-bpf"
 SEED = int(os.environ.get("OOMPOLICY_TREES_SEED", "2"))
-TREES = int(os.environ.get("OOMPOLICY_TREES", "16"))
+TREES = int(os.environ.get("OOMPOLICY_TREES", "100" if WHOLE else "8"))
 POLICIES = 60
 LEAVES = 20
 """In one tree, at most."""
@@ -176,5 +177,7 @@ def test_without_the_capability_it_is_not_loaded(scene: Scene, capability: str) 
 def test_with_the_capabilities_of_its_container_it_is(scene: Scene) -> None:
     kept = ",".join(["-all", *(f"+{name}" for name in NEEDED)])
     drop = ["setpriv", f"--bounding-set={kept}", f"--inh-caps={kept}"]
-    scene.guard(f"--bpf-directory={DIRECTORY}", prefix=drop)
+    guard = scene.guard(f"--bpf-directory={DIRECTORY}", prefix=drop)
     assert scene.status()["backend"] == "KernelAssist"
+    pid = guard.said("Started")[0]["pid"]
+    print(scene.vm.run(["grep", "-E", "VmRSS|VmLck", f"/proc/{pid}/status"]).stdout)

@@ -11,13 +11,14 @@ import pytest
 from guard_scene import CGROUPS, GENEROUS, STATE, Guard, Pod, Scene
 from lab.guest_process import GuestProcess
 from lab.vm import VM
+from proofs import WHOLE
 from shortages import HELD, KILLED, NEXT, PROTECTED, THIRD, VICTIM, WATCHERS, Record, brought_about, exhausting, moment
 
 pytestmark = pytest.mark.vm
 
 COOLDOWN = 5.0
 IN_COOLDOWN = f"Acting although the last kill is less than {COOLDOWN:g} s ago"
-ROUNDS = 8
+ROUNDS = 8 if WHOLE else 4
 SEED = 5
 LATEST = 60.0
 """Milliseconds: a decision takes twenty to two hundred here."""

@@ -12,7 +12,9 @@ __all__ = ["PARTS", "main"]
 
 def proofs() -> None:
     """Makes the whole of what `make test` makes a part of; a wrong victim ends it with a failure."""
-    tests = [f"tests/vm/test_{name}.py" for name in ("hogs", "replicas", "random_trees", "shortage")]
+    tests = [
+        f"tests/vm/test_{name}.py" for name in ("hogs", "replicas", "random_trees", "shortage", "crashes", "assist")
+    ]
     environ = {**os.environ, "OOMPOLICY_PROOFS": "1"}
     subprocess.run([sys.executable, "-m", "pytest", "-q", "-s", *tests], env=environ, check=True)
 
