@@ -18,7 +18,7 @@ struct champion {
 	__u32 unknown;
 };
 
-/* Of the children of one memcg. */
+/* Of the children of one memcg that have been looked at; or of one memcg, with all below it, before it joins them. */
 struct siblings {
 	struct champion settled;
 	struct champion inheriting;
@@ -89,16 +89,6 @@ static __always_inline __u64 measured(struct cgroup_subsys_state *css, __u32 swa
 	return usage > 0 ? usage : 0;
 }
 
-/* What one memcg is, once all below it have been looked at. */
-struct weighed {
-	struct champion settled;
-	struct champion inheriting;
-	__s64 total;
-	__u64 usage;
-	bool holds_killable;
-	bool holds_protected;
-};
-
 static __always_inline bool is_protected(const struct oomp_target *target, __u64 usage)
 {
 	if (target->flags & OOMP_PROTECTED)
@@ -121,7 +111,7 @@ static __always_inline __s64 value_of(const struct oomp_run *run, const struct o
 /* A leaf or a unit: it stands for itself. */
 static __always_inline void weigh_unit(struct oomp_run *run, struct cgroup_subsys_state *css, __u64 id,
 				       struct oomp_target *target, const struct siblings *below, bool is_domain,
-				       struct weighed *found)
+				       struct siblings *found)
 {
 	bool killable = !(target->flags & (OOMP_UNKILLABLE | OOMP_EXCLUDED));
 	__u64 usage = below->usage;
@@ -157,7 +147,7 @@ static __always_inline void weigh_unit(struct oomp_run *run, struct cgroup_subsy
 
 /* What is compared by what is in it, or by its own priority for all that is in it. */
 static __always_inline void weigh_interior(struct oomp_run *run, __u64 id, struct oomp_target *target,
-					   const struct siblings *below, bool is_domain, struct weighed *found)
+					   const struct siblings *below, bool is_domain, struct siblings *found)
 {
 	found->usage = below->usage;
 	found->holds_killable = below->holds_killable;
@@ -189,7 +179,7 @@ static __always_inline bool visit(struct oomp_run *run, struct cgroup_subsys_sta
 	__u64 id = cgrp->kn->id;
 	__u32 level = cgrp->level;
 	bool is_domain = id == run->domain;
-	struct weighed found = {};
+	struct siblings found = {};
 	struct siblings *here, *below;
 	struct oomp_target *target;
 

@@ -8,8 +8,9 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from guard_scene import GENEROUS, Pod, Scene
+from guard_scene import GENEROUS, Guard, Pod, Scene
 from lab import bpf
+from lab.bpf import DIRECTORY
 from lab.older_kernel import older_kernel
 from lab.vm import PROJECT, VM
 from proofs import WHOLE
@@ -18,7 +19,6 @@ pytestmark = pytest.mark.vm
 
 Boot = Callable[..., AbstractContextManager[VM]]
 
-DIRECTORY = "/opt/oompolicy-bpf"
 SEED = int(os.environ.get("OOMPOLICY_TREES_SEED", "2"))
 TREES = int(os.environ.get("OOMPOLICY_TREES", "100" if WHOLE else "8"))
 POLICIES = 60
@@ -30,14 +30,8 @@ AS_FAST_AS_IT_GETS = "nsdelegate,memory_recursiveprot,favordynmods"
 @pytest.fixture(scope="module")
 def machine(vm: VM) -> VM:
     """One that has the program and its loader."""
-    give_programs(vm)
+    bpf.give(vm)
     return vm
-
-
-def give_programs(vm: VM) -> None:
-    """Puts them where the guard is told to look."""
-    for name in ("assist.bpf.o", "oompolicy-bpf-load"):
-        vm.push(bpf.programs() / name, f"{DIRECTORY}/{name}")
 
 
 def test_on_real_memcgs_it_chooses_as_the_specification_does(machine: VM) -> None:
@@ -153,7 +147,7 @@ def test_where_nothing_else_is_allowed_and_it_cannot_be_loaded_nothing_is_done(s
 
 def test_on_a_kernel_without_functions_for_memcgs_the_next_backend_says_what_is_missing(boot: Boot) -> None:
     with boot(kernel=older_kernel()) as vm:
-        give_programs(vm)
+        bpf.give(vm)
         scene = Scene(vm)
         scene.build(BATCH)
         scene.tell()
@@ -165,19 +159,22 @@ def test_on_a_kernel_without_functions_for_memcgs_the_next_backend_says_what_is_
         assert "BEGIN PROG LOAD LOG" in guard.said("Could not load KernelAssist")[0]["err"]
 
 
+def confined(scene: Scene, *without: str) -> Guard:
+    """A guard with the capabilities that its container gives it, but for some."""
+    kept = ",".join(["-all", *(f"+{name}" for name in NEEDED if name not in without)])
+    drop = ["setpriv", f"--bounding-set={kept}", f"--inh-caps={kept}"]
+    return scene.guard(f"--bpf-directory={DIRECTORY}", prefix=drop)
+
+
 @pytest.mark.parametrize("capability", ["bpf", "perfmon"])
 def test_without_the_capability_it_is_not_loaded(scene: Scene, capability: str) -> None:
-    kept = ",".join(["-all", *(f"+{name}" for name in NEEDED if name != capability)])
-    drop = ["setpriv", f"--bounding-set={kept}", f"--inh-caps={kept}"]
-    scene.guard(f"--bpf-directory={DIRECTORY}", prefix=drop)
+    confined(scene, capability)
     reasons = {reason["backend"]: reason["message"] for reason in scene.status()["reasons"]}
     assert "Operation not permitted" in reasons["KernelAssist"] or "Permission denied" in reasons["KernelAssist"]
 
 
 def test_with_the_capabilities_of_its_container_it_is(scene: Scene) -> None:
-    kept = ",".join(["-all", *(f"+{name}" for name in NEEDED)])
-    drop = ["setpriv", f"--bounding-set={kept}", f"--inh-caps={kept}"]
-    guard = scene.guard(f"--bpf-directory={DIRECTORY}", prefix=drop)
+    guard = confined(scene)
     assert scene.status()["backend"] == "KernelAssist"
     pid = guard.said("Started")[0]["pid"]
     print(scene.vm.run(["grep", "-E", "VmRSS|VmLck", f"/proc/{pid}/status"]).stdout)

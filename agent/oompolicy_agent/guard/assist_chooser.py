@@ -9,7 +9,7 @@ from oompolicy_agent.guard.assist import Assist
 from oompolicy_agent.guard.assist_targets import assist_targets
 from oompolicy_agent.guard.chooser import Choice, Chooser, View
 from oompolicy_agent.guard.gauges import NODE
-from oompolicy_agent.guard.layout import Kind, Place
+from oompolicy_agent.guard.layout import LEAVES, Place
 from oompolicy_agent.guard.snapshot import Facts, snapshot_of
 from oompolicy_agent.guard.targets import Policy, Targets
 from oompolicy_agent.select import champion
@@ -18,8 +18,6 @@ __all__ = ["AssistChooser"]
 
 MOST_TURNS = 16
 """Victims in a row whom nobody may kill; each is excluded, and the next one asked for. Then cgroupfs is scanned."""
-LEAVES = {Kind.CONTAINER, Kind.HELPER, Kind.HOST}
-"""Nothing below these is listed."""
 
 
 class AssistChooser:

@@ -3,8 +3,6 @@
 Done at the guard's start, before anything is short: it starts a process, which needs memory.
 """
 
-import ctypes
-import errno
 import os
 import re
 import select
@@ -13,11 +11,9 @@ import time
 from dataclasses import dataclass
 
 from oompolicy_agent.guard.support import ASSIST, Reason
+from oompolicy_agent.guard.syscalls import call
 
 __all__ = ["MOST_TARGETS", "Loaded", "RefusedError", "attempt", "load", "refusal"]
-
-_LIBC = ctypes.CDLL(None, use_errno=True)
-_LIBC.syscall.restype = ctypes.c_long
 
 PIDFD_GETFD = 438
 """The same number on every architecture (Linux 5.6)."""
@@ -117,7 +113,7 @@ def _take_over(pid: int, answered: int, said: int) -> Loaded:
         raise RefusedError(reason, text or f"It did not answer within {SECONDS:g} s, or ended without a word")
     child = os.pidfd_open(pid)
     try:
-        return Loaded(*(_taken(child, int(number)) for number in found.groups()))
+        return Loaded(*(call(PIDFD_GETFD, child, int(number), 0) for number in found.groups()))
     finally:
         os.close(child)
 
@@ -141,14 +137,3 @@ def _gist(text: str) -> list[str]:
         return lines[-LAST_LINES:]
     said = [line for line in inside.strip().splitlines() if not line.startswith(SUMMARY)]
     return [*said[1 - LAST_LINES :], lines[-1]]
-
-
-def _taken(child: int, number: int) -> int:
-    found = int(_LIBC.syscall(PIDFD_GETFD, child, number, 0))
-    if found < 0:
-        code = ctypes.get_errno()
-        raise OSError(
-            code,
-            f"pidfd_getfd: {os.strerror(code)} (Linux 5.6 or newer has it)" if code == errno.ENOSYS else "pidfd_getfd",
-        )
-    return found

@@ -6,7 +6,7 @@ Whatever changes from moment to moment (how much is used, whether anybody is in 
 from collections.abc import Sequence
 
 from oompolicy_agent.guard.assist_abi import NO_FLAG, Flag, Target
-from oompolicy_agent.guard.layout import Kind, Place
+from oompolicy_agent.guard.layout import LEAVES, Kind, Place
 from oompolicy_agent.guard.snapshot import Facts, host_target, is_container, snapshot_of
 from oompolicy_agent.guard.targets import Targets
 from oompolicy_agent.model import Memcg
@@ -35,7 +35,7 @@ def _target(memcg: Memcg, place: Place, targets: Targets, facts: Facts) -> Targe
         flags |= Flag.UNKNOWN
     if memcg.unit:
         flags |= Flag.UNIT
-    if place.kind in {Kind.CONTAINER, Kind.HELPER, Kind.HOST}:
+    if place.kind in LEAVES:
         flags |= _killable(memcg, place, targets, facts)
     else:
         flags |= Flag.PARTS

@@ -87,11 +87,9 @@ class Backends:
 
     def rehearse(self, targets: Targets) -> Choice | None:
         """Chooses for nothing, by each that may have to: nothing should be done for the first time in a crisis."""
-        nobody: frozenset[int] = frozenset()
-        nothing: frozenset[str] = frozenset()
-        choice = self._plain.choose(targets, NODE, with_swap=True, excluded=nobody, futile=nothing)
+        choice = self._plain.choose(targets, NODE, with_swap=True, excluded=frozenset(), futile=frozenset())
         if self._in_force(targets):
-            choice = self.choose(targets, NODE, with_swap=True, excluded=nobody, futile=nothing)
+            choice = self.choose(targets, NODE, with_swap=True, excluded=frozenset(), futile=frozenset())
         return choice
 
     def _in_force(self, targets: Targets) -> AssistChooser | None:

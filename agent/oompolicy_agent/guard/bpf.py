@@ -8,19 +8,19 @@ import errno
 import os
 import struct
 
-__all__ = ["Map", "run_program"]
+from oompolicy_agent.guard.syscalls import call
 
-_LIBC = ctypes.CDLL(None, use_errno=True)
-_LIBC.syscall.restype = ctypes.c_long
+__all__ = ["Map", "run_program"]
 
 BPF = {"x86_64": 321, "aarch64": 280}
 """The system call's number."""
+NUMBER = BPF.get(os.uname().machine)
 MAP_LOOKUP_ELEM, MAP_UPDATE_ELEM, MAP_DELETE_ELEM, PROG_TEST_RUN = 1, 2, 3, 10
 ANY = 0
 
 
-def run_program(descriptor: int, context: bytearray) -> int:
-    """Runs a program of type `syscall` once, which may change `context`; returns what it returned. Raises OSError.
+def run_program(descriptor: int, context: bytearray) -> None:
+    """Runs a program of type `syscall` once, which may change `context`; raises OSError.
 
     The kernel's struct: prog_fd, retval, data sizes and pointers (none here), repeat, duration, context sizes and
     pointers (include/uapi/linux/bpf.h).
@@ -28,9 +28,8 @@ def run_program(descriptor: int, context: bytearray) -> int:
     shared = (ctypes.c_char * len(context)).from_buffer(context)
     address, size = ctypes.addressof(shared), len(context)
     # a program that sleeps takes its context in place: there is no way to hand it back through ctx_out
-    attributes = bytearray(struct.pack("=IIIIQQIIIIQQ", descriptor, 0, 0, 0, 0, 0, 0, 0, size, 0, address, 0))
+    attributes = struct.pack("=IIIIQQIIIIQQ", descriptor, 0, 0, 0, 0, 0, 0, 0, size, 0, address, 0)
     _bpf(PROG_TEST_RUN, attributes, shared)
-    return int(struct.unpack_from("=I", attributes, 4)[0])
 
 
 class Map:
@@ -71,17 +70,9 @@ class Map:
         _bpf(command, where, key_buffer, shared)
 
 
-def _bpf(command: int, attributes: bytes | bytearray, *kept: object) -> int:
+def _bpf(command: int, attributes: bytes, *kept: object) -> None:
     """One call; `kept` is what the attributes point to, alive until it returns."""
-    number = BPF.get(os.uname().machine)
-    if number is None:
+    if NUMBER is None:
         raise OSError(errno.ENOSYS, f"expected one of {', '.join(BPF)}, found {os.uname().machine}")
-    buffer = bytearray(attributes)
-    shared = (ctypes.c_char * len(buffer)).from_buffer(buffer)
-    found = int(_LIBC.syscall(number, command, shared, len(buffer)))
+    call(NUMBER, command, attributes, len(attributes))
     del kept
-    if found < 0:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-    if isinstance(attributes, bytearray):
-        attributes[:] = buffer
-    return found

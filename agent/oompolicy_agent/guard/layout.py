@@ -12,7 +12,7 @@ import enum
 import re
 from dataclasses import dataclass
 
-__all__ = ["Kind", "Place", "classify", "is_way_to_pods"]
+__all__ = ["LEAVES", "Kind", "Place", "classify", "is_way_to_pods"]
 
 _TOP = re.compile(r"(kubelet-)?kubepods(\.slice)?")
 _QOS = re.compile(r"(burstable|besteffort)|(kubelet-)?kubepods-(burstable|besteffort)\.slice")
@@ -38,6 +38,10 @@ class Kind(enum.Enum):
     """May still be a sandbox: the path does not tell."""
     HELPER = "Helper"
     """A process of the runtime's beside its container (CRI-O's conmon)."""
+
+
+LEAVES = frozenset({Kind.CONTAINER, Kind.HELPER, Kind.HOST})
+"""What holds processes; nothing below these is listed."""
 
 
 @dataclass(frozen=True, slots=True)

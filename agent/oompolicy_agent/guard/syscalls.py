@@ -7,6 +7,7 @@ import resource
 
 __all__ = [
     "add_inotify_watch",
+    "call",
     "drop_inotify_watch",
     "last_error",
     "lock_memory",
@@ -29,6 +30,14 @@ KCMP_VM = 1
 MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT = 1, 2, 4
 M_ARENA_MAX = -8
 """Of glibc's malloc.h; another C library does not have the function, and its heap is not like that."""
+
+
+def call(number: int, *arguments: object) -> int:
+    """A system call by its number, with arguments as ctypes takes them; raises OSError."""
+    found = int(_LIBC.syscall(number, *arguments))
+    if found < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return found
 
 
 def use_one_arena() -> None:

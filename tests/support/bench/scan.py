@@ -75,8 +75,7 @@ def print_scan(vm: VM, sizes: tuple[int, ...] = SIZES) -> None:
 def main() -> None:
     """The table from a machine of its own."""
     with boot_vm(memory_mib=3072) as vm:
-        for name in ("assist.bpf.o", "oompolicy-bpf-load"):
-            vm.push(bpf.programs() / name, f"/opt/oompolicy-bpf/{name}")
+        bpf.give(vm)
         print_scan(vm)
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from lab import cache, debian
 from lab.buildah import Buildah
+from lab.vm import VM
 
-__all__ = ["SOURCES", "programs"]
+__all__ = ["DIRECTORY", "give", "programs"]
 
 SOURCES = Path(__file__).parents[3] / "agent" / "bpf"
 
@@ -22,7 +23,16 @@ OPTIONS = (
     ),
 )
 
+DIRECTORY = "/opt/oompolicy-bpf"
+"""Not where the guard looks by itself: most machines are to have no such program."""
+
 _BASE = "localhost/oompolicy/bpf-toolchain:dev"
+
+
+def give(vm: VM) -> None:
+    """Puts the programs into a machine, in `DIRECTORY`."""
+    for path in programs().iterdir():
+        vm.push(path, f"{DIRECTORY}/{path.name}")
 
 
 def programs() -> Path:
