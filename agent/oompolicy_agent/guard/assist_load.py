@@ -114,6 +114,8 @@ def _take_over(pid: int, answered: int, said: int) -> Loaded:
     child = os.pidfd_open(pid)
     try:
         return Loaded(*(call(PIDFD_GETFD, child, int(number), 0) for number in found.groups()))
+    except OSError as error:
+        raise OSError(error.errno, f"pidfd_getfd: {error.strerror}") from error
     finally:
         os.close(child)
 
