@@ -121,9 +121,9 @@ class FakeHost:
         (folder / "oom_score_adj").write_text(f"{oom_score_adj}\n")
         (folder / "stat").write_text(f"{pid} (job) S {' '.join(['0'] * 18)} {pid * 10} 0 0\n")
 
-    def bundle(self, container_id: str, role: str) -> None:
+    def bundle(self, container_id: str, role: str, name: str = "main") -> None:
         """Writes containerd's bundle of a container or sandbox."""
         folder = self.root / "run/containerd/io.containerd.runtime.v2.task/k8s.io" / container_id
         folder.mkdir(parents=True)
-        annotations = {"io.kubernetes.cri.container-type": role}
+        annotations = {"io.kubernetes.cri.container-type": role, "io.kubernetes.cri.container-name": name}
         (folder / "config.json").write_text(json.dumps({"annotations": annotations}))

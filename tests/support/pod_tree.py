@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["container_id", "containers", "pod_uid"]
+__all__ = ["BUNDLES", "CGROUPS", "container_id", "containers", "pod_uid"]
 
 ROLE = "container"
 CGROUPS = Path("/sys/fs/cgroup")

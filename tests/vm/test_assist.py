@@ -13,7 +13,9 @@ from lab import bpf
 from lab.bpf import DIRECTORY
 from lab.older_kernel import older_kernel
 from lab.vm import PROJECT, VM
+from pod_tree import pod_uid
 from proofs import WHOLE
+from scenarios import SCENARIOS, Scenario
 
 pytestmark = pytest.mark.vm
 
@@ -22,6 +24,7 @@ Boot = Callable[..., AbstractContextManager[VM]]
 SEED = int(os.environ.get("OOMPOLICY_TREES_SEED", "2"))
 TREES = int(os.environ.get("OOMPOLICY_TREES", "100" if WHOLE else "8"))
 POLICIES = 60
+PATHS = {"PYTHONPATH": f"{PROJECT}/agent:{PROJECT}/tests/support"}
 LEAVES = 20
 """In one tree, at most."""
 AS_FAST_AS_IT_GETS = "nsdelegate,memory_recursiveprot,favordynmods"
@@ -38,12 +41,25 @@ def test_on_real_memcgs_it_chooses_as_the_specification_does(machine: VM) -> Non
     machine.run(["mount", "-o", f"remount,{AS_FAST_AS_IT_GETS}", "/sys/fs/cgroup"])
     options = [f"--trees={TREES}", f"--policies={POLICIES}", f"--leaves={LEAVES}", f"--seed={SEED}"]
     command = ["python3", "-m", "differential", f"--directory={DIRECTORY}", *options]
-    path = {"PYTHONPATH": f"{PROJECT}/agent:{PROJECT}/tests/support"}
-    found = json.loads(machine.run(command, env=path, timeout=1200).stdout.splitlines()[-1])
+    found = json.loads(machine.run(command, env=PATHS, timeout=1200).stdout.splitlines()[-1])
     print({name: value for name, value in found.items() if name != "examples"})
     assert found["misread"] == [], "usages differ from what cgroupfs says"
     assert found["differences"] == 0, found["examples"]
     assert found["victims"] > TREES * POLICIES
+
+
+@pytest.fixture(scope="module")
+def played(machine: VM) -> dict[str, list[str]]:
+    """The order in which the program would have each scenario's leaves die."""
+    command = ["python3", "-m", "differential.scenes", f"--directory={DIRECTORY}"]
+    printed = machine.run(command, env=PATHS, timeout=GENEROUS * 4).stdout
+    found: dict[str, list[str]] = json.loads(printed.splitlines()[-1])
+    return found
+
+
+@pytest.mark.parametrize("scenario", [pytest.param(one, id=one.name) for one in SCENARIOS])
+def test_trees_from_the_field_have_their_right_answers(played: dict[str, list[str]], scenario: Scenario) -> None:
+    assert played[scenario.name] == list(scenario.order)
 
 
 def test_a_domain_that_is_gone_is_an_answer(machine: VM) -> None:
@@ -56,6 +72,22 @@ run_program(load("{DIRECTORY}", 16).program, context)
 print(Answer.unpacked(context).error.name)
 """
     assert machine.python(program).stdout == "NO_DOMAIN\n"
+
+
+def test_a_map_that_is_full_is_said_to_be(machine: VM) -> None:
+    """And what was in it stays: a guard that cannot tell of everybody must not go on as if it had."""
+    program = f"""
+from oompolicy_agent.guard.assist import Assist
+from oompolicy_agent.guard.assist_abi import Target
+from oompolicy_agent.guard.assist_load import load
+assist = Assist(load("{DIRECTORY}", 4))
+assist.tell({{id: Target() for id in range(1, 5)}})
+try:
+    assist.tell({{id: Target() for id in range(1, 6)}})
+except OSError as error:
+    print(error)
+"""
+    assert "more than 4 memcgs have something to be said of" in machine.python(program).stdout
 
 
 REFUSED = """
@@ -84,6 +116,8 @@ def test_what_is_in_the_way_is_said(machine: VM, directory: str, entries: int, s
     assert machine.run(["pgrep", "oompolicy-bpf"], check=False).stdout == ""
 
 
+PODS, NAMED_PRIORITY = 250, 7
+CROWD = ("python3", f"{PROJECT}/tests/support/pod_tree.py", "--containers", "2")
 KILLED = -signal.SIGKILL
 NEEDED = ("kill", "dac_override", "sys_ptrace", "sys_resource", "ipc_lock", "bpf", "perfmon")
 CRITICAL = Pod("crit", priority=900, qos="burstable", request_mebibytes=300)
@@ -126,6 +160,31 @@ def test_a_container_that_appears_is_in_the_map_at_once(scene: Scene) -> None:
     victim = scene.work(late, "hold", "--mebibytes", "200")
     assert victim.wait(GENEROUS).returncode == KILLED
     assert hog.returncode is None
+
+
+def test_on_a_full_node_a_container_that_comes_is_in_the_map_with_its_own_priority_and_one_that_goes_leaves_it(
+    scene: Scene,
+) -> None:
+    crowd = scene.vm.start([*CROWD, "--pods", str(PODS), "--populated", "4"])
+    scene.running.append(crowd)
+    crowd.wait_for("ready", GENEROUS)
+    scene.write_targets(told())
+    scene.guard(f"--bpf-directory={DIRECTORY}")
+    pod = f"/kubepods/burstable/pod{pod_uid(0)}"
+    births = ["python3", "-m", "differential.births", "--pod", pod, "--times", "10"]
+    found = json.loads(scene.vm.run(births, env=PATHS, timeout=GENEROUS * 4).stdout)
+    print(f"milliseconds until the map knows, {PODS} pods:", found)
+    assert found["priorities"] == [NAMED_PRIORITY] * 10
+
+
+def told() -> str:
+    """targets.json for the crowd; its first pod is to have one container more, whose id nobody knows yet."""
+    waiting = [{"name": "exporter", "priority": NAMED_PRIORITY}]
+    pods = [
+        {"uid": pod_uid(pod), "namespace": "shop", "name": str(pod), "priority": 500, "waitingContainers": waiting}
+        for pod in range(PODS)
+    ]
+    return json.dumps({"formatVersion": 1, "policy": {"name": "mixed", "mode": "Enforce"}, "pods": pods})
 
 
 def test_where_the_program_cannot_be_loaded_the_next_backend_is_in_force_and_says_why(scene: Scene) -> None:

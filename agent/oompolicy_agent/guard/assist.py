@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from oompolicy_agent.guard.assist_abi import TARGET_SIZE, Answer, Flag, Question, RunError, Target, key_of
-from oompolicy_agent.guard.assist_load import MOST_TARGETS, Loaded
+from oompolicy_agent.guard.assist_load import Loaded
 from oompolicy_agent.guard.bpf import Map, run_program
 from oompolicy_agent.guard.targets import Policy
 
@@ -19,6 +19,7 @@ class Assist:
     def __init__(self, loaded: Loaded) -> None:
         self._map = Map(loaded.targets, TARGET_SIZE)
         self._program = loaded.program
+        self._entries = loaded.entries
         self._page = resource.getpagesize()
         self._told: dict[int, Target] = {}
         self._excluded: set[int] = set()
@@ -30,22 +31,18 @@ class Assist:
         for id_ in self._told.keys() - wanted.keys():
             self._map.drop(key_of(id_))
             del self._told[id_]
-        for id_, target in wanted.items():
-            if self._told.get(id_) != target:
-                self._put(id_, target)
-                self._told[id_] = target
+        self._put({id_: target for id_, target in wanted.items() if self._told.get(id_) != target})
+        self._told = dict(wanted)
 
     def exclude(self, ids: Iterable[int]) -> None:
         """Makes memcgs no candidates until they are readmitted."""
-        for id_ in ids:
-            if (target := self._told.get(id_)) is not None:
-                self._excluded.add(id_)
-                self._put(id_, replace(target, flags=target.flags | Flag.EXCLUDED))
+        found = {id_: target for id_ in ids if (target := self._told.get(id_)) is not None}
+        self._excluded.update(found)
+        self._put({id_: replace(target, flags=target.flags | Flag.EXCLUDED) for id_, target in found.items()})
 
     def readmit(self) -> None:
         """Makes whoever was excluded a candidate again."""
-        for id_ in self._excluded:
-            self._put(id_, self._told[id_])
+        self._put({id_: self._told[id_] for id_ in self._excluded})
         self._excluded.clear()
 
     def ask(self, domain: int, policy: Policy, *, with_swap: bool) -> Answer:
@@ -68,10 +65,10 @@ class Assist:
                 found[id_] = target.usage_bytes
         return found
 
-    def _put(self, id_: int, target: Target) -> None:
+    def _put(self, targets: Mapping[int, Target]) -> None:
         try:
-            self._map.put(key_of(id_), target.packed())
+            self._map.put_all({key_of(id_): target.packed() for id_, target in targets.items()})
         except OSError as error:
             if error.errno == errno.E2BIG:
-                raise OSError(errno.E2BIG, f"more than {MOST_TARGETS} memcgs have something to be said of") from error
+                raise OSError(errno.E2BIG, f"more than {self._entries} memcgs have something to be said of") from error
             raise

@@ -50,6 +50,8 @@ class Loaded:
 
     program: int
     targets: int
+    entries: int = MOST_TARGETS
+    """How many the map has room for."""
 
 
 def load(directory: str, entries: int) -> Loaded:
@@ -95,7 +97,8 @@ def _load(directory: str, entries: int) -> Loaded:
         os.close(answer)
         answer = -1
         try:
-            return _take_over(pid, answered, said)
+            program, targets = _take_over(pid, answered, said)
+            return Loaded(program, targets, entries)
         finally:
             os.kill(pid, signal.SIGKILL)  # it has nothing left to do; it may hang
             os.waitpid(pid, 0)
@@ -105,7 +108,7 @@ def _load(directory: str, entries: int) -> Loaded:
                 os.close(descriptor)
 
 
-def _take_over(pid: int, answered: int, said: int) -> Loaded:
+def _take_over(pid: int, answered: int, said: int) -> tuple[int, int]:
     found = _ANSWER.fullmatch(_line(answered))
     if found is None:
         text = os.pread(said, MOST_SAID, max(0, os.fstat(said).st_size - MOST_SAID)).decode(errors="replace")
@@ -113,7 +116,7 @@ def _take_over(pid: int, answered: int, said: int) -> Loaded:
         raise RefusedError(reason, text or f"It did not answer within {SECONDS:g} s, or ended without a word")
     child = os.pidfd_open(pid)
     try:
-        return Loaded(*(call(PIDFD_GETFD, child, int(number), 0) for number in found.groups()))
+        return call(PIDFD_GETFD, child, int(found[1]), 0), call(PIDFD_GETFD, child, int(found[2]), 0)
     except OSError as error:
         raise OSError(error.errno, f"pidfd_getfd: {error.strerror}") from error
     finally:

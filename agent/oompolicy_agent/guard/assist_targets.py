@@ -11,7 +11,28 @@ from oompolicy_agent.guard.snapshot import Facts, host_target, is_container, sna
 from oompolicy_agent.guard.targets import Targets
 from oompolicy_agent.model import Memcg
 
-__all__ = ["assist_targets"]
+__all__ = ["TargetsByPod", "assist_targets"]
+
+
+class TargetsByPod:
+    """The map's content of a node that changes: each time, only the pods that have changed are looked at."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[object, dict[int, Target]]] = {}
+        """By pod uid, and under the empty one for all that is no pod's: what it was made from, and what was made."""
+
+    def targets(self, tree: Sequence[Place], targets: Targets, facts: Facts) -> dict[int, Target]:
+        """As `assist_targets`."""
+        groups: dict[str, list[Place]] = {}
+        for place in tree:
+            groups.setdefault(place.pod_uid, []).append(place)
+        before, self._known = self._known, {}
+        for uid, places in groups.items():
+            made_from = _inputs(uid, places, targets, facts)
+            known = before.get(uid)
+            same = known is not None and known[0] == made_from
+            self._known[uid] = known if known and same else (made_from, assist_targets(places, targets, facts))
+        return {id_: target for _, made in self._known.values() for id_, target in made.items()}
 
 
 def assist_targets(tree: Sequence[Place], targets: Targets, facts: Facts) -> dict[int, Target]:
@@ -25,6 +46,17 @@ def assist_targets(tree: Sequence[Place], targets: Targets, facts: Facts) -> dic
     places = {place.path: place for place in tree}
     memcgs = snapshot_of(tree, targets, facts, "/").cgroups
     return {memcg.id: _target(memcg, places[memcg.path], targets, facts) for memcg in memcgs}
+
+
+def _inputs(uid: str, places: list[Place], targets: Targets, facts: Facts) -> object:
+    """All that the targets of one pod's memcgs, or of those that are no pod's, depend on."""
+    default = targets.policy and targets.policy.default_priority
+    unread = [place.id in facts.unread for place in places]
+    common = default, places, unread, facts.excluded, facts.futile
+    if not uid:
+        return *common, targets.host_cgroups
+    roles = [facts.roles.get(place.container_id) for place in places]
+    return *common, targets.pods.get(uid), roles, uid in facts.young, uid in facts.own
 
 
 def _target(memcg: Memcg, place: Place, targets: Targets, facts: Facts) -> Target:

@@ -7,7 +7,9 @@ from oompolicy_agent.guard.assist_chooser import AssistChooser
 from oompolicy_agent.guard.assist_load import Loaded, RefusedError
 from oompolicy_agent.guard.chooser import Choice, Chooser
 from oompolicy_agent.guard.gauges import NODE
+from oompolicy_agent.guard.layout import Kind
 from oompolicy_agent.guard.log import Log
+from oompolicy_agent.guard.snapshot import Facts
 from oompolicy_agent.guard.support import ASSIST, BACKEND, HOOK, Reason, not_allowed
 from oompolicy_agent.guard.targets import Policy, Targets
 
@@ -69,6 +71,16 @@ class Backends:
             else:
                 return
         self._plain.prepare(targets, with_swap=with_swap)
+
+    def measured(self, targets: Targets, *, with_swap: bool) -> Facts:
+        """What is known of everybody on the node, with usage."""
+        if assist := self._in_force(targets):
+            try:
+                return assist.measured(targets, with_swap=with_swap)
+            except OSError as error:
+                self._give_up(error)
+        containers = [place for place in self.census.tree if place.kind is Kind.CONTAINER]
+        return self.census.measured(self.census.facts(time.monotonic()), containers, with_swap=with_swap)[0]
 
     def choose(
         self, targets: Targets, domain: str, *, with_swap: bool, excluded: frozenset[int], futile: frozenset[str]

@@ -173,6 +173,7 @@ class Census:
         on_host = [place for place in self.tree if place.kind is Kind.HOST and place.target]
         return Facts(
             roles={place.container_id: self._roles.of(place.container_id) for place in containers},
+            names=self._roles.names,
             young=young,
             own=self._own,
             unread=frozenset(place.id for place in (*containers, *on_host)),

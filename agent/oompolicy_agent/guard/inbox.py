@@ -6,11 +6,15 @@ it does not: then nobody wants anything of it, as after an uninstallation.
 
 import errno
 import os
+from collections.abc import Sequence
 
 from oompolicy_agent.guard.files import read_hostile
 from oompolicy_agent.guard.last_good import LastGood
+from oompolicy_agent.guard.layout import Place
 from oompolicy_agent.guard.log import Log
+from oompolicy_agent.guard.naming import identified
 from oompolicy_agent.guard.settings import Limits
+from oompolicy_agent.guard.snapshot import Facts
 from oompolicy_agent.guard.targets import Targets
 from oompolicy_agent.guard.targets_json import parse
 
@@ -28,10 +32,11 @@ Mark = tuple[int, int, int, int]
 
 
 class Inbox:
-    """Watches one targets file. `targets` are those in force."""
+    """Watches one targets file. `targets` are those in force, with all that is known of who is on the node."""
 
     def __init__(self, path: str, log: Log, *, limits: Limits = _DEFAULTS, last_good: LastGood | None = None) -> None:
-        self.targets = Targets()
+        self.targets = self._read = Targets()
+        self._identified: tuple[Targets, Facts] | None = None
         self.path = path
         self._log = log
         self._limits = limits
@@ -78,6 +83,13 @@ class Inbox:
             self._last_good.save(document)
         return True
 
+    def identify(self, tree: Sequence[Place], facts: Facts) -> None:
+        """Has the targets also speak of containers that are on the node before the API server knows their ids."""
+        known = self._identified
+        if known is None or known[0] is not self._read or known[1] is not facts:
+            self._identified = self._read, facts
+            self.targets = identified(self._read, tree, facts.names)
+
     def _news(self) -> bytes | None:
         """The file if it is another than last time. None also where there is none: what was in force stays."""
         before, self._mark = self._mark, None
@@ -101,7 +113,8 @@ class Inbox:
 
     def _put_in_force(self, targets: Targets) -> None:
         self._has_targets = True
-        policy, before, self.targets = targets.policy, self.targets.policy, targets
+        policy, before, self.targets = targets.policy, self._read.policy, targets
+        self._read = targets
         if policy is None and before:
             self._log.info("No policy acts any more", policy=before.name)
         elif policy and policy != before:  # not for every pod that comes and goes

@@ -83,14 +83,17 @@ class Ledger:
         else:
             self._log.error("Nothing may be killed, the kernel will have to choose", **_fields(decision))
 
-    def kernel_killed(self, kill: KernelKill, policy: Policy | None, targets: Targets, *, agreed: bool | None) -> None:
-        """Records that the kernel was first, and whether the policy would have chosen there, too (None: unknown)."""
+    def kernel_killed(self, kill: KernelKill, targets: Targets, backend: str, *, agreed: bool | None) -> None:
+        """Records that the kernel was first; `backend` would have chosen.
+
+        Whether it would have chosen this one is in `agreed`; None: nobody knows.
+        """
         if kill.is_own_limit:
             self.own_limit_kills += kill.count
         else:
             self.kernel_kills += kill.count
         self.disagreed += kill.count if agreed is False else 0
-        victim = _told(kill, targets)
+        victim, policy = _told(kill, targets), targets.policy
         now = time.time()
         mode = policy.mode if policy else "Off"
         decision = Decision(
@@ -101,6 +104,7 @@ class Ledger:
             policy,
             None,
             victim,
+            backend,
             outcome="KernelKilled",
             agreed=agreed,
             kernel_kills=kill.count,

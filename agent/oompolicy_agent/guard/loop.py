@@ -12,6 +12,7 @@ from oompolicy_agent.guard.parts import Parts
 from oompolicy_agent.guard.rehearsal import Understudy
 from oompolicy_agent.guard.reporter import Reporter
 from oompolicy_agent.guard.settings import Limits
+from oompolicy_agent.guard.support import BACKEND
 from oompolicy_agent.guard.upkeep import ENFORCE, Upkeep
 
 __all__ = ["Loop"]
@@ -112,6 +113,7 @@ class Loop:
         if self._duty.can_look:
             parts.census.follow(parts.inbox.targets.host_paths)
             parts.census.refresh(time.monotonic())
+            parts.inbox.identify(parts.census.tree, parts.census.facts(time.monotonic()))
         if parts.census.version != self._tree_version:
             self._tree_version, has_changed = parts.census.version, True
             parts.kernel_kills.adopt(parts.census.tree, parts.census.top)
@@ -150,7 +152,7 @@ class Loop:
             order = classes(census.tree, targets, census.facts(time.monotonic()))
             would_too = agreed(kill, order, targets, parts.means.cgroups.is_populated) if targets.policy else None
             parts.enforcer.kernel_killed(kill.count)
-            parts.ledger.kernel_killed(kill, targets.policy, targets, agreed=would_too)
+            parts.ledger.kernel_killed(kill, targets, parts.chooser.chosen(targets.policy) or BACKEND, agreed=would_too)
 
     def _look_after_victim(self) -> bool:
         """Whether there is or was one in this pass."""

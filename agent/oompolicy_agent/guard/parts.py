@@ -121,7 +121,7 @@ def assemble(settings: Settings, log: Log, folders: Folders, wake: int) -> Parts
         ledger=ledger,
         adjustments=Adjustments(cgroups, settings.proc, folders.runtime, boot_id(settings.proc), log),
         enforcer=Enforcer(chooser, means, budget=budget, ledger=ledger, outcasts=outcasts, log=log),
-        shadow=Shadow(cgroups, census, settings.proc, ledger),
+        shadow=Shadow(Chooser(cgroups, census, settings.proc), chooser.chosen, ledger),
         status_file=StatusFile(folders.outbox, log, status_disk),
         status_disk=status_disk,
         journal_disk=journal_disk,

@@ -27,8 +27,9 @@ UNITS = ("Container", "Pod", "Process")
 GRACE = range(120_001)
 """Milliseconds."""
 _CONTAINER = frozenset({"name", "id", "priority", "requestBytes"})
+_WAITING = _CONTAINER - {"id"}
 _POD = frozenset({"uid", "namespace", "name", "containers", "requestBytes", "guaranteed", "restartPolicy"}) | frozenset(
-    {"priority", "protect", "rule", "source", "unit", "graceMilliseconds", "terminating", "then"}
+    {"waitingContainers", "priority", "protect", "rule", "source", "unit", "graceMilliseconds", "terminating", "then"}
 )
 
 
@@ -82,6 +83,7 @@ def _pod(field: str, fields: Object, findings: Findings) -> PodTarget:
         source=string_or_none(f"{field}.source", fields.get("source")) or "",
         request_bytes=read_request(field, fields),
         containers={container.id: container for container in _containers(field, fields.get("containers"), findings)},
+        waiting=tuple(_waiting(field, fields.get("waitingContainers"), findings)),
         grace_milliseconds=integer_or_none(f"{field}.graceMilliseconds", fields.get("graceMilliseconds"), GRACE) or 0,
         restarts_always=string_or_none(f"{field}.restartPolicy", fields.get("restartPolicy")) == "Always",
         is_evicted=string_or_none(f"{field}.then", fields.get("then")) == "Evict",
@@ -92,9 +94,19 @@ def _pod(field: str, fields: Object, findings: Findings) -> PodTarget:
 def _containers(pod: str, found: object, findings: Findings) -> Iterator[ContainerTarget]:
     for field, fields in items(f"{pod}.containers", found, MOST_CONTAINERS):
         findings.check_names("pods[].containers[].", fields, _CONTAINER)
-        yield ContainerTarget(
-            name=string(f"{field}.name", fields.get("name")),
-            id=cgroup_name(f"{field}.id", fields.get("id")),
-            priority=integer_or_none(f"{field}.priority", fields.get("priority"), INT32),
-            request_bytes=read_request(field, fields),
-        )
+        yield _container(field, fields, cgroup_name(f"{field}.id", fields.get("id")))
+
+
+def _waiting(pod: str, found: object, findings: Findings) -> Iterator[ContainerTarget]:
+    for field, fields in items(f"{pod}.waitingContainers", found, MOST_CONTAINERS):
+        findings.check_names("pods[].waitingContainers[].", fields, _WAITING)
+        yield _container(field, fields, "")
+
+
+def _container(field: str, fields: Object, container_id: str) -> ContainerTarget:
+    return ContainerTarget(
+        name=string(f"{field}.name", fields.get("name")),
+        id=container_id,
+        priority=integer_or_none(f"{field}.priority", fields.get("priority"), INT32),
+        request_bytes=read_request(field, fields),
+    )

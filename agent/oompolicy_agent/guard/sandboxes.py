@@ -21,6 +21,8 @@ BUNDLES = (
 )
 """Where runtimes keep their OCI bundles, from the host's root: containerd, containerd in k3s, CRI-O."""
 ANNOTATIONS = ("io.kubernetes.cri.container-type", "io.kubernetes.cri-o.ContainerType")
+NAMES = ("io.kubernetes.cri.container-name", "io.kubernetes.container.name")
+"""The container's name in its pod, by containerd and by CRI-O."""
 LIMIT = 1 << 20
 LONGEST_SECONDS = 60.0
 """Between two looks; until then each waits as long as all before it together."""
@@ -35,13 +37,19 @@ class Roles:
 
     def __init__(self, host_root: str) -> None:
         self._host_root = host_root
-        self._known: dict[str, str] = {}
+        self._known: dict[str, tuple[str, str | None]] = {}
+        """Role and name, by container."""
         self._asked: dict[str, tuple[float, float]] = {}
         """By container whose role is unknown: when it was asked for first, and last."""
 
     def of(self, container_id: str) -> str | None:
         """`container`, `sandbox`, or None: nobody has written down what it is, as of the last `learn`."""
-        return self._known.get(container_id)
+        return self._known.get(container_id, (None, None))[0]
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What containers are called in their pods, by id, as far as somebody has written it down."""
+        return {id_: name for id_, (role, name) in self._known.items() if name and role == CONTAINER}
 
     @property
     def are_all_known(self) -> bool:
@@ -56,30 +64,33 @@ class Roles:
         before, asked = self._known, self._asked
         self._known, self._asked = {}, {}
         for container in container_ids:
-            role = before.get(container)
-            if role is None:
+            found = before.get(container)
+            if found is None:
                 first, last = asked.get(container, (now, now))
                 if now - last >= min(last - first, LONGEST_SECONDS):
-                    role, last = self._look_up(container), now
-                if role is None:
+                    found, last = self._look_up(container), now
+                if found is None:
                     self._asked[container] = first, last
                     continue
-            self._known[container] = role
+            self._known[container] = found
         return before != self._known
 
-    def _look_up(self, container_id: str) -> str | None:
+    def _look_up(self, container_id: str) -> tuple[str, str | None] | None:
         for bundle in BUNDLES:
             try:
                 document = read_hostile(f"{self._host_root}/{bundle.format(id=container_id)}", LIMIT)
-                if role := _role(json.loads(document)):
-                    return role
+                if found := _read(json.loads(document)):
+                    return found
             except (OSError, ValueError, RecursionError):
                 continue
         return None
 
 
-def _role(bundle: object) -> str | None:
+def _read(bundle: object) -> tuple[str, str | None] | None:
+    """Role and name; None where there is no role."""
     annotations = bundle.get("annotations") if isinstance(bundle, dict) else None
     if not isinstance(annotations, dict):
         return None
-    return next((role for name in ANNOTATIONS if (role := annotations.get(name)) in (CONTAINER, SANDBOX)), None)
+    names = (name for key in NAMES if isinstance(name := annotations.get(key), str))
+    name = next(names, None)
+    return next(((role, name) for key in ANNOTATIONS if (role := annotations.get(key)) in (CONTAINER, SANDBOX)), None)

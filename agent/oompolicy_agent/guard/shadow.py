@@ -3,14 +3,12 @@
 It decides right after the other has: nothing may delay a kill. What that kill has freed by then is not much.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
-from oompolicy_agent.guard.census import Census
 from oompolicy_agent.guard.chooser import Chooser
 from oompolicy_agent.guard.ledger import Ledger, drafted
-from oompolicy_agent.guard.memcgs import CgroupFS
-from oompolicy_agent.guard.support import BACKEND
-from oompolicy_agent.guard.targets import Targets
+from oompolicy_agent.guard.targets import Policy, Targets
 from oompolicy_agent.guard.watch import Shortage
 
 __all__ = ["Shadow"]
@@ -20,15 +18,17 @@ NOTHING: frozenset[str] = frozenset()
 
 
 class Shadow:
-    """Decides for the record."""
+    """Decides for the record, by a scan of cgroupfs: it has time, and every backend would come to the same."""
 
-    def __init__(self, cgroups: CgroupFS, census: Census, proc: str, ledger: Ledger) -> None:
-        self._chooser = Chooser(cgroups, census, proc)
+    def __init__(self, chooser: Chooser, chosen: Callable[[Policy | None], str | None], ledger: Ledger) -> None:
+        """`chosen` says which backend a policy would have here."""
+        self._chooser = chooser
+        self._chosen = chosen
         self._ledger = ledger
 
     def decide(self, shortage: Shortage, targets: Targets) -> None:
         """Records whom the policy of `targets` would have killed."""
-        if (policy := targets.policy) is None or not policy.allows(BACKEND):
+        if (policy := targets.policy) is None or self._chosen(policy) is None:
             return
         choice = self._chooser.choose(
             targets, shortage.domain, with_swap=shortage.sample.has_swap, excluded=NOBODY, futile=NOTHING

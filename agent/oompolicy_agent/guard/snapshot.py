@@ -20,6 +20,8 @@ class Facts:
 
     roles: Mapping[str, str | None] = field(default_factory=dict)
     """By container id: `container`, `sandbox`, or None where the runtime did not say."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """By container id, what the runtime says that it is called in its pod."""
     young: frozenset[str] = frozenset()
     """Pods, by uid, that came so lately that whoever tells us about pods may not have done so yet."""
     usage: Mapping[int, int] = field(default_factory=dict)

@@ -53,6 +53,8 @@ class PodTarget:
     request_bytes: int = 0
     containers: dict[str, ContainerTarget] = field(default_factory=dict)
     """By id."""
+    waiting: tuple[ContainerTarget, ...] = ()
+    """Those that the API server knows by name only, because they have not run yet; their `id` is empty."""
     grace_milliseconds: int = 0
     """From SIGTERM to SIGKILL, where there is time for it; 0: SIGKILL at once."""
     restarts_always: bool = False

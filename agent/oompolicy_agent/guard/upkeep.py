@@ -3,7 +3,6 @@
 import time
 
 from oompolicy_agent.guard.gauges import Reading
-from oompolicy_agent.guard.layout import Kind
 from oompolicy_agent.guard.parts import Parts
 from oompolicy_agent.guard.shaping import wanted
 
@@ -54,11 +53,10 @@ class Upkeep:
         return age >= SHAPE_AGAIN_SECONDS or (self._is_stale and age >= SHAPE_SOONEST_SECONDS)
 
     def _shape(self, reading: Reading) -> None:
-        parts, now = self._parts, time.monotonic()
-        self._is_stale, self._shaped_at = False, now
+        parts = self._parts
+        self._is_stale, self._shaped_at = False, time.monotonic()
         meminfo = parts.gauges.meminfo()
-        containers = [place for place in parts.census.tree if place.kind is Kind.CONTAINER]
-        facts, _ = parts.census.measured(parts.census.facts(now), containers, with_swap=meminfo.swap_total > 0)
-        size = min(sample.size for sample in (reading.node, reading.pods) if sample)
         targets = parts.inbox.targets
+        facts = parts.chooser.measured(targets, with_swap=meminfo.swap_total > 0)
+        size = min(sample.size for sample in (reading.node, reading.pods) if sample)
         parts.adjustments.apply(wanted(parts.census.tree, targets, facts, size + meminfo.swap_total))

@@ -115,10 +115,9 @@ def _trigger(where: str, trigger: Trigger, doubts: list[str]) -> dict[str, Any]:
 
 def _pod(target: Target) -> dict[str, Any]:
     pod = target.pod
-    containers = [
+    entries = [
         {"name": c.name, "id": c.id, "priority": target.containers.get(c.name), "requestBytes": c.request_bytes}
         for c in pod.containers
-        if c.id
     ]
     return {
         "uid": pod.uid,
@@ -135,7 +134,10 @@ def _pod(target: Target) -> dict[str, Any]:
         "then": target.then,
         "guaranteed": pod.qos_class == "Guaranteed",
         "terminating": pod.terminating,
-        "containers": containers,
+        "containers": [entry for entry in entries if entry["id"]],
+        "waitingContainers": [
+            {key: value for key, value in entry.items() if key != "id"} for entry in entries if not entry["id"]
+        ],
     }
 
 

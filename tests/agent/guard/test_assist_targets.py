@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from differential.policies import snapshot_of as told_snapshot
 from drawn_nodes import nodes
 from oompolicy_agent.guard.assist_abi import Flag, Question, Target
-from oompolicy_agent.guard.assist_targets import assist_targets
+from oompolicy_agent.guard.assist_targets import TargetsByPod, assist_targets
 from oompolicy_agent.guard.layout import Kind, Place
 from oompolicy_agent.guard.snapshot import Facts, snapshot_of
 from oompolicy_agent.guard.targets import ContainerTarget, HostTarget, PodTarget, Policy, Targets
@@ -50,6 +50,15 @@ def test_the_same_one_dies(node: Node, domain: str) -> None:
     found = champion(told_snapshot(domain, question, tree, measured(tree, told, facts.usage), populated))
     expected = champion(snapshot_of(tree, targets, facts, domain))
     assert (found and (found.path, found.dies)) == (expected and (expected.path, expected.dies))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(nodes(), min_size=2, max_size=4))
+def test_a_node_that_changes_is_told_of_as_if_it_were_seen_for_the_first_time(states: list[Node]) -> None:
+    """The states are of different nodes whose pods have the same names, so that everything may have changed."""
+    by_pod = TargetsByPod()
+    for tree, targets, facts in states:
+        assert by_pod.targets(tree, targets, facts) == assist_targets(tree, targets, facts)
 
 
 POLICY = Policy("mixed", "6f1c", 1, "Enforce", default_priority=500)

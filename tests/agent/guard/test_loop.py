@@ -2,6 +2,7 @@
 
 import json
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -362,3 +363,18 @@ def test_a_glance_sees_a_new_limit_of_the_pods(node: Node, limit: int | None) ->
     node.host.memcg("/kubepods", current=600, limit=640)
     node.loop.step(has_news=False)
     assert node.died("low")
+
+
+def test_a_container_under_a_new_id_has_its_own_priority_before_the_api_server_knows(node: Node) -> None:
+    """Its bundle says its name, the pod's targets what that name means: it goes before its larger neighbour."""
+    exporter = subprocess.Popen(["sleep", "infinity"])
+    node.host.memcg("/kubepods/podlow/restarted", current=10, pids=(exporter.pid,))
+    node.host.bundle("restarted", "container", "exporter")
+    containers = [{"name": "main", "id": "low-main"}, {"name": "exporter", "id": "gone", "priority": 1}]
+    low = {"uid": "low", "namespace": "shop", "name": "low", "priority": 10, "containers": containers}
+    node.others = {"pods": [low]}
+    node.tell()
+    node.host.meminfo(available=SHORT)
+    node.step()
+    assert exporter.wait(10) == -signal.SIGKILL
+    assert not node.died("low")

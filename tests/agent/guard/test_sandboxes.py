@@ -52,6 +52,28 @@ def test_reads_other_runtimes_annotations(host: FakeHost, roles: Roles, bundle: 
     assert role(roles, "3c41") == "sandbox"
 
 
+@pytest.mark.parametrize(
+    ("bundle", "annotation"),
+    [
+        pytest.param(CRIO, "io.kubernetes.container.name", id="cri-o"),
+        pytest.param(K3S, "io.kubernetes.cri.container-name", id="k3s"),
+    ],
+)
+def test_a_container_has_the_name_that_its_runtime_wrote(
+    host: FakeHost, roles: Roles, bundle: str, annotation: str
+) -> None:
+    said = {"io.kubernetes.cri.container-type": "container", annotation: "exporter"}
+    write(host, bundle.format("3c41"), json.dumps({"annotations": said}))
+    roles.learn(["3c41"], 0.0)
+    assert roles.names == {"3c41": "exporter"}
+
+
+def test_a_sandbox_has_none(host: FakeHost, roles: Roles) -> None:
+    host.bundle("3c41", "sandbox")
+    roles.learn(["3c41"], 0.0)
+    assert roles.names == {}
+
+
 def test_nobody_has_said(roles: Roles) -> None:
     assert role(roles, "3c41") is None
 

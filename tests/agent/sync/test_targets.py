@@ -93,6 +93,7 @@ def test_is_what_the_guard_expects() -> None:
                 "restartPolicy": "Always",
                 "then": "Restart",
                 "containers": [{"name": "db", "id": "c1", "priority": None, "requestBytes": 1048576}],
+                "waitingContainers": [],
             }
         ],
     }
@@ -156,6 +157,13 @@ def test_what_a_newer_version_says_is_reported_and_leaves_the_default(spec: dict
     assert (found.document["policy"]["trigger"], found.document["policy"]["tieBreak"]) == ({}, "LargestUsage")
     (only,) = found.problems
     assert problem in only
+
+
+def test_a_container_that_has_not_run_yet_is_told_of_by_its_name() -> None:
+    rule = {"name": "data", "match": {}, "priority": 5, "containers": [{"name": "db", "priority": 9}]}
+    (db,) = document(world(policy(rules=[rule]), pods=({**pod(), "status": {}},)))["pods"]
+    assert db["containers"] == []
+    assert db["waitingContainers"] == [{"name": "db", "priority": 9, "requestBytes": 1048576}]
 
 
 def test_a_containers_own_priority_reaches_the_guard() -> None:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 
-from bench import choosing, cluster, peers, scan
+from bench import choosing, cluster, killing, peers, scan
 
 __all__ = ["PARTS", "main"]
 
@@ -22,6 +22,7 @@ def proofs() -> None:
 PARTS: dict[str, tuple[str, Callable[[Sequence[str]], None]]] = {
     "choosing": ("how fast a victim is chosen, beside sorting by usage; seconds", lambda _: choosing.main()),
     "scan": ("what listing, reading and choosing cost on a real kernel; minutes", lambda _: scan.main()),
+    "killing": ("killing as the guard does, beside killing in BPF; minutes", lambda _: killing.main()),
     "cluster": ("the operator with 5,000 nodes and 100 policies; minutes", cluster.main),
     "proofs": (
         "hogs, 200 random shortages, and what is no shortage, on a real kernel; half an hour",

@@ -5,9 +5,11 @@ Times are medians in microseconds: per container, or for the whole where the nam
 
 import json
 import os
+import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
@@ -22,6 +24,7 @@ from oompolicy_agent.guard.memcgs import MOST_HELD, CgroupFS
 from oompolicy_agent.guard.order import classes
 from oompolicy_agent.guard.sandboxes import Roles
 from oompolicy_agent.guard.settings import Limits
+from oompolicy_agent.guard.syscalls import lock_memory
 from oompolicy_agent.guard.targets import ContainerTarget, PodTarget, Policy, Targets
 from oompolicy_agent.guard.tree_watch import TreeWatch
 from pod_tree import container_id, pod_uid
@@ -29,6 +32,9 @@ from pod_tree import container_id, pod_uid
 CGROUPS = "/sys/fs/cgroup"
 BPF = "/opt/oompolicy-bpf"
 """Where scan.py has put the program and its loader."""
+TAKE = f"exec {sys.executable} -m difficult.watchers exhaust --leave 12 --of node"
+EXHAUST = ("sh", "-c", f"echo 1000 > /proc/self/oom_score_adj; {TAKE}")
+"""Leaves 12 MiB available; if that is too little for somebody, it is the one to die."""
 LEVELS = 20
 """Priorities; the pods are spread over them, so the class that dies first is a twentieth of all."""
 
@@ -117,17 +123,42 @@ def assisted(chooser: Chooser, told: Targets, repeats: int) -> dict[str, float]:
     root, policy = Path(CGROUPS).stat().st_ino, told.policy or Policy("p", "u", 1, "Enforce")
     answers = [assist.ask(root, policy, with_swap=False) for _ in range(repeats)]
 
-    def choose() -> None:
-        if not by_kernel.choose(told, "/", with_swap=False, excluded=frozenset(), futile=frozenset()):
+    def choose(by: Chooser | AssistChooser) -> None:
+        if not by.choose(told, "/", with_swap=False, excluded=frozenset(), futile=frozenset()):
             raise RuntimeError("expected a victim, found none")
 
-    return {
+    calm = microseconds(lambda: choose(by_kernel), repeats)
+    with shortage():
+        pressed = [assist.ask(root, policy, with_swap=False).nanoseconds for _ in range(repeats)]
+        short = {
+            "assistRunShortWhole": median(pressed) / 1000,
+            "assistRunShortMost": max(pressed) / 1000,
+            "assistChooseShortWhole": microseconds(lambda: choose(by_kernel), repeats),
+            "chooseShortWhole": microseconds(lambda: choose(chooser), repeats),
+        }
+    return short | {
+        "assistFlushWhole": median(answer.flush_nanoseconds for answer in answers) / 1000,
         "assist": median(answer.nanoseconds / answer.visited for answer in answers) / 1000,
         "assistRunWhole": median(answer.nanoseconds for answer in answers) / 1000,
-        "assistChooseWhole": microseconds(choose, repeats),
+        "assistChooseWhole": calm,
         "assistLoadWhole": (loaded - start) * 1e6,
         "assistTellWhole": (prepared - loaded) * 1e6,
     }
+
+
+@contextmanager
+def shortage() -> Iterator[None]:
+    """Somebody else has taken nearly all memory; ours stays where it is, as the guard's does."""
+    if problem := lock_memory():
+        raise OSError(problem)
+    Path("/proc/self/oom_score_adj").write_text("-1000")
+    with subprocess.Popen(EXHAUST, stdout=subprocess.PIPE) as taker:
+        if not (taker.stdout and taker.stdout.readline().startswith(b"leaves")):
+            raise RuntimeError("expected all memory to be taken, but whoever took it has ended")
+        try:
+            yield
+        finally:
+            taker.kill()
 
 
 if __name__ == "__main__":

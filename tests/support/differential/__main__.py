@@ -13,9 +13,8 @@ from typing import Any
 
 from differential.forest import Place, Trees
 from differential.policies import drawn, snapshot_of
-from oompolicy_agent.guard.assist_abi import TARGET_SIZE, Answer, Flag, Question, RunError, Target, key_of
-from oompolicy_agent.guard.assist_load import load
-from oompolicy_agent.guard.bpf import Map, run_program
+from differential.program import Program
+from oompolicy_agent.guard.assist_abi import Answer, Flag, Question, RunError, Target
 from oompolicy_agent.guard.memcgs import CgroupFS
 from oompolicy_agent.select import champion
 from random_oom.worker import CGROUPS
@@ -23,39 +22,29 @@ from random_oom.worker import CGROUPS
 MOST_TURNS = 6
 """Of one policy: each time the one who was chosen is excluded, and the next one asked for."""
 MOST_SHOWN = 5
-MOST_TARGETS = 4096
 
 
 class Bench:
-    """The program and its map."""
+    """Asks both, and keeps the score."""
 
     def __init__(self, directory: str) -> None:
-        loaded = load(directory, MOST_TARGETS)
-        self.targets, self.program = Map(loaded.targets, TARGET_SIZE), loaded.program
+        self.program = Program(directory)
         self.cgroups = CgroupFS(str(CGROUPS))
         self.runs = self.compared = self.victims = 0
         self.differences: list[Any] = []
 
-    def ask(self, question: Question) -> Answer:
-        """One run."""
-        context = question.packed()
-        run_program(self.program, context)
-        return Answer.unpacked(context)
-
     def try_policy(self, chance: random.Random, places: list[Place]) -> None:
         """A random policy and a random domain; then who comes next, and next."""
         told, tie_break, default = drawn(chance, places)
-        for place in places:
-            self.targets.drop(key_of(place.id))
-        for id_, target in told.items():
-            self.targets.put(key_of(id_), target.packed())
+        self.program.forget(place.id for place in places)
+        self.program.tell(told)
         populated = {place.id: bool(self.cgroups.is_populated(place.path)) for place in places}
         root = Place("/", CGROUPS.stat().st_ino, is_leaf=False)
         domain = chance.choice([root, places[0], chance.choice(places)])
         for _ in range(MOST_TURNS):
             self.runs += 1
             question = Question(domain.id, self.runs, default, tie_break)
-            answer = self.ask(question)
+            answer = self.program.ask(question)
             found = {id_: self.found(id_, target) for id_, target in told.items()}
             expected = champion(snapshot_of(domain.path, question, places, found, populated))
             self.compare(answer, expected.memcg.id if expected else None, (domain, question, found, populated, places))
@@ -63,20 +52,19 @@ class Bench:
                 return
             excluded = told[answer.victim]
             told[answer.victim] = replace(excluded, flags=excluded.flags | Flag.EXCLUDED)
-            self.targets.put(key_of(answer.victim), told[answer.victim].packed())
+            self.program.tell({answer.victim: told[answer.victim]})
 
     def found(self, id_: int, told: Target) -> Target:
         """What is in the map after a run: as it was told, with what this run has measured; 0 outside the domain."""
-        value = self.targets.get(key_of(id_))
-        assert value is not None
-        now = Target.unpacked(value)
+        now = self.program.found(id_)
+        assert now is not None
         assert replace(now, usage_bytes=0, run=0) == replace(told, usage_bytes=0, run=0)
         return now if now.run == self.runs else replace(now, usage_bytes=0)
 
     def found_usage(self, place: Place) -> int:
         """What the last run has measured of a memcg."""
-        value = self.targets.get(key_of(place.id))
-        return Target.unpacked(value).usage_bytes if value else -1
+        found = self.program.found(place.id)
+        return found.usage_bytes if found else -1
 
     def compare(self, answer: Answer, expected: int | None, what: Any) -> None:  # noqa: ANN401 - for people
         """Counts, and keeps the first differences."""
@@ -92,9 +80,8 @@ def measured_right(bench: Bench, trees: Trees) -> list[Any]:
     wrong: list[Any] = []
     for _ in range(3):
         bench.runs += 1
-        for place in trees.places:
-            bench.targets.put(key_of(place.id), Target(0, Flag.UNIT if place.is_leaf else Flag(0)).packed())
-        bench.ask(Question(trees.places[0].id, bench.runs))
+        bench.program.tell({place.id: Target(0, Flag.UNIT if place.is_leaf else Flag(0)) for place in trees.places})
+        bench.program.ask(Question(trees.places[0].id, bench.runs))
         pairs = [
             (place.path, bench.cgroups.usage(place.path, with_swap=False), bench.found_usage(place)) for place in leaves
         ]
@@ -119,8 +106,7 @@ def main() -> None:
         misread += measured_right(bench, trees)
         for _ in range(wanted.policies):
             bench.try_policy(chance, trees.places)
-        for place in trees.places:
-            bench.targets.drop(key_of(place.id))
+        bench.program.forget(place.id for place in trees.places)
         trees.clear()
     summary = {
         "compared": bench.compared,

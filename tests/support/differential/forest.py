@@ -1,4 +1,4 @@
-"""A random tree of real memcgs with processes in them, which stays as it is while many policies are tried on it."""
+"""A tree of real memcgs with processes in them, which stays as it is while many policies are tried on it."""
 
 import os
 import random
@@ -40,6 +40,20 @@ class Trees:
     def plant(self, leaves: int) -> None:
         """A tree with about so many leaves, some with a process."""
         self._add(self.top, leaves, 0)
+        self.wait_ready()
+
+    def add(self, path: str, mebibytes: int | None, *, is_leaf: bool) -> None:
+        """One memcg, below one that is there; a leaf with a process that holds so much, unless it is None."""
+        folder = _folder(path)
+        folder.mkdir()
+        self.places.append(Place(path, folder.stat().st_ino, is_leaf))
+        if not is_leaf:
+            (folder / "cgroup.subtree_control").write_text("+memory")
+        elif mebibytes is not None:
+            self._workers.append(Worker(path, mebibytes))
+
+    def wait_ready(self) -> None:
+        """Returns once everybody holds what he should."""
         for worker in self._workers:
             worker.wait_ready()
 
@@ -56,15 +70,11 @@ class Trees:
         self.places.clear()
 
     def _add(self, path: str, leaves: int, level: int) -> None:
-        folder = _folder(path)
-        folder.mkdir()
         is_leaf = level == MOST_LEVELS or (level > 0 and leaves <= 1)
-        self.places.append(Place(path, folder.stat().st_ino, is_leaf))
+        is_empty = is_leaf and self.chance.random() < EMPTY
+        self.add(path, None if is_empty else self.chance.randint(0, MOST_MEBIBYTES), is_leaf=is_leaf)
         if is_leaf:
-            if self.chance.random() >= EMPTY:
-                self._workers.append(Worker(path, self.chance.randint(0, MOST_MEBIBYTES)))
             return
-        (folder / "cgroup.subtree_control").write_text("+memory")
         count = self.chance.randint(1, MOST_CHILDREN)
         for number in range(count):
             self._add(f"{path}/{'abcd'[number]}", leaves // count, level + 1)

@@ -1,6 +1,8 @@
 """Builds the BPF objects and their loader in a Debian of their own: the host's clang and libbpf may be any, or none."""
 
 import shutil
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from lab import cache, debian
@@ -35,20 +37,26 @@ def give(vm: VM) -> None:
         vm.push(path, f"{DIRECTORY}/{path.name}")
 
 
-def programs() -> Path:
-    """A folder with `assist.bpf.o` and `oompolicy-bpf-load`, from the cache or made now."""
-    sources = sorted(path for path in SOURCES.iterdir() if path.is_file() and path.suffix != ".md")
+def programs(*more: Path) -> Path:
+    """A folder with `assist.bpf.o` and `oompolicy-bpf-load`, from the cache or made now.
+
+    `more` are sources of other objects, which are built beside it.
+    """
+    sources = [*sorted(path for path in SOURCES.iterdir() if path.is_file() and path.suffix != ".md"), *more]
     inputs: list[str | Path] = [part for path in sources for part in (path.name, path)]
     says = "BPF objects and their loader, a quarter of a minute"
-    return cache.built("bpf", [*inputs, *_toolchain_inputs()], _build, says=says)
+    return cache.built("bpf", [*inputs, *_toolchain_inputs()], partial(_build, sources), says=says)
 
 
-def _build(folder: Path) -> None:
+def _build(sources: Sequence[Path], folder: Path) -> None:
     scratch = folder / "scratch"
-    scratch.mkdir()
+    (scratch / "source").mkdir(parents=True)
+    for path in sources:
+        shutil.copy(path, scratch / "source")
     builder = Buildah(scratch)
     builder.import_content(_BASE, _toolchain())
-    builder.build("localhost/oompolicy/bpf:dev", SOURCES / "Containerfile", SOURCES, _BASE, output=folder)
+    containerfile = SOURCES / "Containerfile"
+    builder.build("localhost/oompolicy/bpf:dev", containerfile, scratch / "source", _BASE, output=folder)
     shutil.rmtree(scratch)
 
 
