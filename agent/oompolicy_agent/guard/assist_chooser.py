@@ -48,6 +48,7 @@ class AssistChooser:
         """The first who has somebody to kill, or who is dying already; None: nothing is eligible."""
         census = self._plain.census
         census.catch_up(time.monotonic())
+        targets = census.identified(targets, time.monotonic())
         self.prepare(targets)
         facts = replace(census.facts(time.monotonic()), excluded=excluded, futile=futile)
         self._assist.readmit()  # whom a choice before this one has passed over

@@ -8,9 +8,11 @@ from oompolicy_agent.guard.kill import INIT
 from oompolicy_agent.guard.layout import Kind, Place
 from oompolicy_agent.guard.listing import Listing
 from oompolicy_agent.guard.memcgs import CgroupFS
+from oompolicy_agent.guard.naming import identified
 from oompolicy_agent.guard.sandboxes import Roles
 from oompolicy_agent.guard.settings import Limits
 from oompolicy_agent.guard.snapshot import Facts
+from oompolicy_agent.guard.targets import Targets
 from oompolicy_agent.guard.tree_watch import TreeWatch
 
 __all__ = ["Census"]
@@ -39,6 +41,8 @@ class Census:
         self._first_seen: dict[str, float] = {}
         self._young: frozenset[str] = frozenset()
         self._facts: Facts | None = None
+        self._identified: tuple[Targets, Facts, Targets] | None = None
+        """The last targets that were to be identified, what was known then, and what came of it."""
         self._links: object = None
         self._is_stale = True
         self._looked_at = self._counted_at = float("-inf")
@@ -125,6 +129,13 @@ class Census:
             self._young = young
             self._facts = self._known(young)
         return self._facts
+
+    def identified(self, targets: Targets, now: float) -> Targets:
+        """The targets with those containers that the API server does not know yet; costs nothing if nobody has come."""
+        facts, known = self.facts(now), self._identified
+        if known is None or known[1] is not facts or (known[0] is not targets and known[2] is not targets):
+            known = self._identified = targets, facts, identified(targets, self.tree, facts.names)
+        return known[2]
 
     def measured(self, facts: Facts, leaves: list[Place], *, with_swap: bool) -> tuple[Facts, list[Place]]:
         """The facts with the usage of these memcgs; and those that are gone."""

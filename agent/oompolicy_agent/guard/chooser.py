@@ -138,6 +138,7 @@ class Chooser:
         """
         now = time.monotonic()
         self.census.catch_up(now)
+        targets = self.census.identified(targets, now)
         choice, gone = self._first(targets, domain, excluded, futile, with_swap=with_swap)
         if gone:  # they may have been replaced by somebody whom we have not seen yet
             self.census.doubt(gone, now)

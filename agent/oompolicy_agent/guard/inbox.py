@@ -6,15 +6,13 @@ it does not: then nobody wants anything of it, as after an uninstallation.
 
 import errno
 import os
-from collections.abc import Sequence
+import time
 
+from oompolicy_agent.guard.census import Census
 from oompolicy_agent.guard.files import read_hostile
 from oompolicy_agent.guard.last_good import LastGood
-from oompolicy_agent.guard.layout import Place
 from oompolicy_agent.guard.log import Log
-from oompolicy_agent.guard.naming import identified
 from oompolicy_agent.guard.settings import Limits
-from oompolicy_agent.guard.snapshot import Facts
 from oompolicy_agent.guard.targets import Targets
 from oompolicy_agent.guard.targets_json import parse
 
@@ -36,7 +34,6 @@ class Inbox:
 
     def __init__(self, path: str, log: Log, *, limits: Limits = _DEFAULTS, last_good: LastGood | None = None) -> None:
         self.targets = self._read = Targets()
-        self._identified: tuple[Targets, Facts] | None = None
         self.path = path
         self._log = log
         self._limits = limits
@@ -83,12 +80,9 @@ class Inbox:
             self._last_good.save(document)
         return True
 
-    def identify(self, tree: Sequence[Place], facts: Facts) -> None:
+    def identify(self, census: Census) -> None:
         """Has the targets also speak of containers that are on the node before the API server knows their ids."""
-        known = self._identified
-        if known is None or known[0] is not self._read or known[1] is not facts:
-            self._identified = self._read, facts
-            self.targets = identified(self._read, tree, facts.names)
+        self.targets = census.identified(self._read, time.monotonic())
 
     def _news(self) -> bytes | None:
         """The file if it is another than last time. None also where there is none: what was in force stays."""

@@ -113,7 +113,7 @@ class Loop:
         if self._duty.can_look:
             parts.census.follow(parts.inbox.targets.host_paths)
             parts.census.refresh(time.monotonic())
-            parts.inbox.identify(parts.census.tree, parts.census.facts(time.monotonic()))
+            parts.inbox.identify(parts.census)
         if parts.census.version != self._tree_version:
             self._tree_version, has_changed = parts.census.version, True
             parts.kernel_kills.adopt(parts.census.tree, parts.census.top)

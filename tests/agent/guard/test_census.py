@@ -14,6 +14,7 @@ from oompolicy_agent.guard.layout import Kind
 from oompolicy_agent.guard.memcgs import CgroupFS
 from oompolicy_agent.guard.sandboxes import Roles
 from oompolicy_agent.guard.settings import Limits
+from oompolicy_agent.guard.targets import ContainerTarget, PodTarget, Targets
 
 MIB = 1 << 20
 
@@ -54,6 +55,19 @@ def test_a_container_that_appears_is_there_at_the_next_refresh(host: FakeHost) -
         "/kubepods/podb/b-second",
     }
     assert counted.version == 3
+
+
+def test_a_container_is_identified_as_soon_as_it_is_seen_whoever_asks(host: FakeHost) -> None:
+    """The loop asks with what it has read, a choice right after that with what the loop has made of it."""
+    told = Targets(pods={"a": PodTarget("a", "shop", "a", 10, waiting=(ContainerTarget("late", "", 7),))})
+    counted = census(host)
+    assert counted.identified(told, 0.0) is told
+    host.bundle("a-late", "container", "late")
+    host.memcg("/kubepods/poda/a-late")
+    counted.catch_up(0.0)
+    found = counted.identified(told, 0.0)
+    assert found.pods["a"].containers["a-late"].priority == 7
+    assert counted.identified(found, 0.0) is counted.identified(told, 0.0) is found
 
 
 def test_a_tree_in_which_nothing_happens_is_left_alone(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
