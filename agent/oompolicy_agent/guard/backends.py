@@ -18,6 +18,8 @@ __all__ = ["NO_HOOK", "Backends"]
 BEST_FIRST = (HOOK, ASSIST, BACKEND)
 CHECK_SECONDS = 5.0
 """How soon it is noticed that the kernel chooses no more."""
+RETRY_SECONDS = 60.0
+"""After which what has failed is tried again, while nothing is short."""
 NO_HOOK = Reason(HOOK, "NotBuiltIn", "This agent has no KernelHook backend yet")
 
 
@@ -30,7 +32,7 @@ class Backends:
         """Who has chosen the last time."""
         self._plain = plain
         self._assist: AssistChooser | None = None
-        self._checked_at = float("-inf")
+        self._checked_at = self._failed_at = float("-inf")
         self._log = log
         self._reasons = {HOOK: NO_HOOK, ASSIST: Reason(ASSIST, "NotLoaded", "Nobody has asked for it")}
         """Why not, of those that do not work."""
@@ -60,6 +62,7 @@ class Backends:
 
     def prepare(self, targets: Targets, *, with_swap: bool) -> None:
         """Does beforehand what a choice needs, and notices when a backend works no more."""
+        self._try_again(targets)
         if (assist := self._in_force(targets)) and targets.policy:
             try:
                 assist.prepare(targets)
@@ -109,8 +112,23 @@ class Backends:
 
     def _give_up(self, error: OSError) -> None:
         self._reasons[ASSIST] = Reason(ASSIST, "Failed", f"It worked, and then failed: {error}")
-        self._assist = None
+        self._failed_at = time.monotonic()
         self._log.error("KernelAssist works no more", err=str(error))
+
+    def _try_again(self, targets: Targets) -> None:
+        """Whether what has failed works again: a map that was full may have room by now."""
+        if self._assist is None or ASSIST not in self._reasons or targets.policy is None:
+            return
+        if time.monotonic() - self._failed_at < RETRY_SECONDS or not targets.policy.allows(ASSIST):
+            return
+        self._failed_at = time.monotonic()
+        try:
+            self._assist.prepare(targets)
+            self._assist.check(targets.policy)
+        except OSError:  # the reason stays what it was
+            return
+        del self._reasons[ASSIST]
+        self._log.info("KernelAssist works again")
 
 
 def not_preferred(backend: str) -> Reason:

@@ -139,5 +139,21 @@ def test_it_is_noticed_without_a_shortage_that_the_kernel_refuses(
     assert assisted.chosen(ALL) == "Userspace"
 
 
+def test_what_has_failed_is_tried_again_and_taken_when_it_works(
+    assisted: Backends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backends, "CHECK_SECONDS", 0.0)
+    for _ in range(2):
+        assisted.prepare(told(), with_swap=False)
+    assisted.prepare(told(), with_swap=False)
+    assert assisted.chosen(ALL) == "Userspace", "it was asked again at once"
+    monkeypatch.setattr(backends, "RETRY_SECONDS", 0.0)
+    assisted.prepare(told(), with_swap=False)
+    assert assisted.chosen(ALL) == "Userspace", "it still fails"
+    monkeypatch.setattr(Broken, "ask", lambda *_, **__: Answer(RunError.OK, 0, 0, 0, 0, 0))
+    assisted.prepare(told(), with_swap=False)
+    assert assisted.chosen(ALL) == "KernelAssist"
+
+
 def test_the_fake_has_what_the_real_one_has() -> None:
     assert {name for name in vars(Broken) if not name.startswith("_")} <= {*vars(Assist)}

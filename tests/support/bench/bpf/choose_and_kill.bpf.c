@@ -7,7 +7,13 @@
 #include "compat.bpf.h"
 #include "select.bpf.h"
 
-struct task_struct;
+struct task_struct {
+	int pid; /* not looked at, but libbpf takes a struct without a body for another type */
+} __attribute__((preserve_access_index));
+
+enum pid_type {
+	PIDTYPE_TGID = 1,
+};
 
 struct bpf_iter_css_task {
 	__u64 __opaque[1];
@@ -16,10 +22,10 @@ struct bpf_iter_css_task {
 extern int bpf_iter_css_task_new(struct bpf_iter_css_task *it, struct cgroup_subsys_state *css, unsigned int flags) __ksym;
 extern struct task_struct *bpf_iter_css_task_next(struct bpf_iter_css_task *it) __ksym;
 extern void bpf_iter_css_task_destroy(struct bpf_iter_css_task *it) __ksym;
-extern int bpf_send_signal_task(struct task_struct *task, int sig, int type, __u64 value) __ksym;
+extern int bpf_send_signal_task(struct task_struct *task, int sig, enum pid_type type, __u64 value) __ksym;
 
 enum { CSS_TASK_ITER_PROCS = 1 };
-enum { PIDTYPE_TGID = 1 };
+
 enum { SIGKILL = 9 };
 
 char LICENSE[] SEC("license") = "GPL";
