@@ -5,14 +5,14 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint test bench
+.PHONY: help setup demo lint test test-kernel bench
 
 POLICY ?= demo
 KEEP ?=
 TESTS ?= tests
 
 help: ## What can be done here
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## ?(.*)/make \1\t\2/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?(.*)/make \1\t\2/' | expand -t 20
 
 setup:
 	@python3 tests/support/lab/tools.py
@@ -32,6 +32,9 @@ lint: setup ## Style, types and the boundaries between packages
 
 test: lint ## Every test there is, on real parts (TESTS=tests/agent for some of them)
 	@$(RUN) pytest $(TESTS)
+
+test-kernel: setup ## The patches of agent/kernel: builds that kernel (a quarter of an hour, once) and runs OOMs on it
+	@OOMPOLICY_KERNEL=1 $(RUN) pytest tests/vm/test_kernel_hook.py
 
 bench: setup ## How fast it decides, as ratios within one run
 	@$(RUN) python -m bench

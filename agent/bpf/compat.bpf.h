@@ -10,10 +10,24 @@ extern unsigned long bpf_mem_cgroup_usage(struct mem_cgroup *memcg) __ksym __wea
 extern unsigned long bpf_mem_cgroup_page_state(struct mem_cgroup *memcg, int idx) __ksym __weak;
 extern void bpf_mem_cgroup_flush_stats(struct mem_cgroup *memcg) __ksym __weak;
 
-/* v6.7: open-coded iterators of csses */
+/* v7.0 */
+extern struct mem_cgroup *bpf_get_root_mem_cgroup(void) __ksym __weak;
+
+/* agent/kernel/patches, and the posted series "mm: BPF OOM" */
+extern int bpf_oom_kill_process(struct oom_control *oc, struct task_struct *task, const char *message__str) __ksym __weak;
+
+/* v6.7: open-coded iterators of csses, and of the tasks in one */
 extern int bpf_iter_css_new(struct bpf_iter_css *it, struct cgroup_subsys_state *start, unsigned int flags) __ksym __weak;
 extern struct cgroup_subsys_state *bpf_iter_css_next(struct bpf_iter_css *it) __ksym __weak;
 extern void bpf_iter_css_destroy(struct bpf_iter_css *it) __ksym __weak;
+extern int bpf_iter_css_task_new(struct bpf_iter_css_task *it, struct cgroup_subsys_state *css, unsigned int flags) __ksym __weak;
+extern struct task_struct *bpf_iter_css_task_next(struct bpf_iter_css_task *it) __ksym __weak;
+extern void bpf_iter_css_task_destroy(struct bpf_iter_css_task *it) __ksym __weak;
+
+/* v6.4 */
+extern int bpf_iter_num_new(struct bpf_iter_num *it, int start, int end) __ksym __weak;
+extern int *bpf_iter_num_next(struct bpf_iter_num *it) __ksym __weak;
+extern void bpf_iter_num_destroy(struct bpf_iter_num *it) __ksym __weak;
 
 /* v6.1, v6.2 */
 extern struct cgroup *bpf_cgroup_from_id(__u64 id) __ksym __weak;

@@ -21,6 +21,7 @@ struct oomp_target {
 	__u64 request; /* bytes */
 	__u64 usage; /* bytes, as of the last run that found somebody in it */
 	__u64 run; /* the number of that run */
+	__u64 passed_over; /* the number of the run that found nobody to kill in it, and went on to the next */
 };
 
 enum oomp_tie_break {
@@ -52,6 +53,60 @@ struct oomp_run {
 	__u64 nanoseconds; /* of everything */
 };
 
+/* KernelHook: the value of the map `policy`, which has one key, 0. */
+struct oomp_policy {
+	__s32 default_priority;
+	__u32 tie_break;
+	__u32 swap_page;
+	__u32 mode; /* enum oomp_mode */
+	__u64 valid_until; /* CLOCK_BOOTTIME, nanoseconds; from then on the kernel decides */
+};
+
+enum oomp_mode {
+	OOMP_OFF,
+	OOMP_ENFORCE,
+	OOMP_AUDIT, /* decide and record, and let the kernel do it */
+};
+
+/* What became of an OOM. */
+enum oomp_outcome {
+	OOMP_KILLED,
+	OOMP_WOULD_KILL,
+	OOMP_NOTHING_ELIGIBLE,
+	OOMP_NOBODY_KILLABLE, /* OOMP_MOST_TURNS victims in a row had nobody whom the kernel lets us kill */
+};
+
+#define OOMP_MOST_NAMES 8
+#define OOMP_NAME_SIZE 96
+
+/* One OOM, as the ring buffer `decisions` has it. */
+struct oomp_decision {
+	__u64 time; /* CLOCK_BOOTTIME, nanoseconds */
+	__u64 domain; /* cgroup id */
+	__u64 victim; /* cgroup id; 0: nobody */
+	__u64 number; /* of the run, for oomp_target.run */
+	__u64 usage; /* bytes, of the victim */
+	__u64 flush_nanoseconds;
+	__u64 nanoseconds; /* from being asked until everybody was signalled */
+	__u32 outcome;
+	__u32 visited; /* memcgs */
+	__u32 eligible; /* units */
+	__u32 killed; /* processes, or groups of them with memory.oom.group */
+	__u32 passed_over; /* units before this one that had nobody to kill */
+	__u32 depth; /* how many names there are */
+	char names[OOMP_MOST_NAMES][OOMP_NAME_SIZE]; /* of the victim's cgroup and those above it, from below */
+};
+
+/* The value of the map `counts`, which has one key, 0. */
+struct oomp_counts {
+	__u64 asked;
+	__u64 stepped_aside; /* Off, or no longer valid */
+	__u64 constrained; /* of a cpuset or a memory policy, or by sysrq: the kernel's own affair */
+	__u64 lost; /* decisions for which the ring buffer had no room */
+};
+
 #define OOMP_MOST_LEVELS 64
+#define OOMP_MOST_TURNS 16
+#define OOMP_MOST_PARTS 256 /* memcgs with somebody in them, in one unit; the rest dies in the next OOM */
 
 #endif

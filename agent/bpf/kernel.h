@@ -22,6 +22,7 @@ typedef _Bool bool;
 
 enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
+	BPF_MAP_TYPE_RINGBUF = 27,
 };
 
 enum bpf_cgroup_iter_order {
@@ -36,12 +37,28 @@ enum node_stat_item {
 	NR_SWAPCACHE,
 };
 
+enum oom_constraint {
+	CONSTRAINT_NONE,
+	CONSTRAINT_CPUSET,
+	CONSTRAINT_MEMORY_POLICY,
+	CONSTRAINT_MEMCG,
+};
+
 enum {
 	CSS_ONLINE = 1 << 1,
+	CSS_TASK_ITER_PROCS = 1 << 0,
 };
 
 struct bpf_iter_css {
 	__u64 __opaque[3];
+} __attribute__((aligned(8)));
+
+struct bpf_iter_css_task {
+	__u64 __opaque[1];
+} __attribute__((aligned(8)));
+
+struct bpf_iter_num {
+	__u64 __opaque[1];
 } __attribute__((aligned(8)));
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
@@ -52,6 +69,7 @@ typedef struct {
 
 struct kernfs_node {
 	__u64 id;
+	const char *name;
 };
 
 struct cgroup;
@@ -75,6 +93,22 @@ struct page_counter {
 struct mem_cgroup {
 	struct cgroup_subsys_state css;
 	struct page_counter swap;
+};
+
+struct task_struct {
+	int pid; /* not looked at; libbpf takes a struct without a body for another type */
+};
+
+struct oom_control {
+	struct mem_cgroup *memcg; /* NULL: the system */
+	const int order; /* -1: sysrq */
+	enum oom_constraint constraint;
+};
+
+/* Not in any released kernel: agent/kernel/patches. The type of the second argument differs, so nobody may look at it. */
+struct bpf_oom_ops {
+	int (*handle_out_of_memory)(struct oom_control *oc, struct cgroup *cgrp);
+	char name[64];
 };
 
 #pragma clang attribute pop

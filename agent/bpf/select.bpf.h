@@ -29,9 +29,10 @@ struct siblings {
 	bool holds_protected;
 };
 
-/* In .bss, because they don't fit on the stack of 512 bytes: so there is one run at a time. */
-static struct siblings levels[OOMP_MOST_LEVELS];
-static __u32 busy;
+/* Of one run; in .bss, because it doesn't fit on the stack of 512 bytes. */
+struct scratch {
+	struct siblings levels[OOMP_MOST_LEVELS];
+};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -113,7 +114,7 @@ static __always_inline void weigh_unit(struct oomp_run *run, struct cgroup_subsy
 				       struct oomp_target *target, const struct siblings *below, bool is_domain,
 				       struct siblings *found)
 {
-	bool killable = !(target->flags & (OOMP_UNKILLABLE | OOMP_EXCLUDED));
+	bool killable = !(target->flags & (OOMP_UNKILLABLE | OOMP_EXCLUDED)) && target->passed_over != run->number;
 	__u64 usage = below->usage;
 	struct champion itself = {
 		.victim = id,
@@ -173,7 +174,7 @@ static __always_inline void weigh_interior(struct oomp_run *run, __u64 id, struc
 }
 
 /* Looks at one memcg; returns false when the walk must end. */
-static __always_inline bool visit(struct oomp_run *run, struct cgroup_subsys_state *css)
+static __always_inline bool visit(struct oomp_run *run, struct scratch *scratch, struct cgroup_subsys_state *css)
 {
 	struct cgroup *cgrp = css->cgroup;
 	__u64 id = cgrp->kn->id;
@@ -192,8 +193,8 @@ static __always_inline bool visit(struct oomp_run *run, struct cgroup_subsys_sta
 			run->error = OOMP_TOO_DEEP;
 		return !target;
 	}
-	here = &levels[level & (OOMP_MOST_LEVELS - 1)];
-	below = &levels[(level + 1) & (OOMP_MOST_LEVELS - 1)];
+	here = &scratch->levels[level & (OOMP_MOST_LEVELS - 1)];
+	below = &scratch->levels[(level + 1) & (OOMP_MOST_LEVELS - 1)];
 	if (!target && !below->count)
 		return true;
 	if (target && level && (target->flags & OOMP_UNIT || !below->count))
@@ -212,9 +213,9 @@ static __always_inline bool visit(struct oomp_run *run, struct cgroup_subsys_sta
 }
 
 /* The priority that the domain hands down: its own, or that of the nearest memcg above it that has one. */
-static __always_inline __s32 inherited(struct oomp_run *run, struct cgroup *domain)
+static __always_inline __s32 inherited(struct oomp_run *run, struct mem_cgroup *domain)
 {
-	struct cgroup_subsys_state *css = (void *)&domain->self;
+	struct cgroup_subsys_state *css = &domain->css;
 	__s32 priority = run->default_priority;
 	struct oomp_target *target;
 	__u64 id;
@@ -233,34 +234,41 @@ static __always_inline __s32 inherited(struct oomp_run *run, struct cgroup *doma
 	return priority;
 }
 
-/* Finds the victim of run->domain. Sleeps while the kernel brings its counters up to date. */
-static __always_inline void choose(struct oomp_run *run, struct cgroup *domain)
+/* The memcg of a cgroup, referenced; NULL: there is none any more. */
+static __always_inline struct mem_cgroup *memcg_of(__u64 cgroup_id)
 {
-	struct mem_cgroup *memcg = bpf_get_mem_cgroup(&domain->self);
-	__u32 level = (domain->level) & (OOMP_MOST_LEVELS - 1);
+	struct cgroup *cgrp = bpf_cgroup_from_id(cgroup_id);
+	struct mem_cgroup *memcg;
+
+	if (!cgrp)
+		return NULL;
+	memcg = bpf_get_mem_cgroup(&cgrp->self);
+	bpf_cgroup_release(cgrp);
+	return memcg;
+}
+
+/* Finds the victim of run->domain, which is `domain`. Sleeps while the kernel brings its counters up to date. */
+static __always_inline void choose(struct oomp_run *run, struct mem_cgroup *domain, struct scratch *scratch)
+{
+	__u32 level = BPF_CORE_READ(domain, css.cgroup, level) & (OOMP_MOST_LEVELS - 1);
 	__u64 start = bpf_ktime_get_ns();
 	struct cgroup_subsys_state *css;
 	struct champion first;
 	int i;
 
-	if (!memcg) {
-		run->error = OOMP_NO_DOMAIN;
-		return;
-	}
-	bpf_mem_cgroup_flush_stats(memcg);
+	bpf_mem_cgroup_flush_stats(domain);
 	run->flush_nanoseconds = bpf_ktime_get_ns() - start;
 	for (i = 0; i < OOMP_MOST_LEVELS; i++) {
-		__builtin_memset(&levels[i], 0, sizeof(levels[i]));
+		__builtin_memset(&scratch->levels[i], 0, sizeof(scratch->levels[i]));
 		barrier(); /* else clang makes one memset() of it, and there is none */
 	}
 	bpf_rcu_read_lock();
-	bpf_for_each(css, css, &memcg->css, BPF_CGROUP_ITER_DESCENDANTS_POST) {
-		if (!visit(run, css))
+	bpf_for_each(css, css, &domain->css, BPF_CGROUP_ITER_DESCENDANTS_POST) {
+		if (!visit(run, scratch, css))
 			break;
 	}
 	bpf_rcu_read_unlock();
-	bpf_put_mem_cgroup(memcg);
-	first = champion_of(&levels[level], inherited(run, domain));
+	first = champion_of(&scratch->levels[level], inherited(run, domain));
 	run->victim = run->error ? 0 : first.victim;
 	run->nanoseconds = bpf_ktime_get_ns() - start;
 }

@@ -103,15 +103,15 @@ except RefusedError as error:
 @pytest.mark.parametrize(
     ("directory", "entries", "said"),
     [
-        pytest.param("/nowhere", 16, "There is no /nowhere/assist.bpf.o", id="nothing-there"),
-        pytest.param("/opt/damaged", 16, "Could not open /opt/damaged/assist.bpf.o", id="no-object"),
+        pytest.param("/nowhere", 16, "There is no /nowhere/oompolicy.bpf.o", id="nothing-there"),
+        pytest.param("/opt/damaged", 16, "Could not open /opt/damaged/oompolicy.bpf.o", id="no-object"),
         pytest.param(DIRECTORY, 2**32 - 1, "Could not load", id="no-room-in-the-kernel"),
     ],
 )
 def test_what_is_in_the_way_is_said(machine: VM, directory: str, entries: int, said: str) -> None:
     """And the loader is gone, whatever happened to it."""
     machine.run(["sh", "-c", f"mkdir -p /opt/damaged; cp {DIRECTORY}/oompolicy-bpf-load /opt/damaged"])
-    machine.write("/opt/damaged/assist.bpf.o", "no object")
+    machine.write("/opt/damaged/oompolicy.bpf.o", "no object")
     assert said in machine.python(REFUSED, directory, str(entries)).stdout
     assert machine.run(["pgrep", "oompolicy-bpf"], check=False).stdout == ""
 
@@ -192,7 +192,7 @@ def test_where_the_program_cannot_be_loaded_the_next_backend_is_in_force_and_say
     assert guard.said("Backend is")[-1]["message"] == "Backend is Userspace"
     reasons = {reason["backend"]: reason for reason in scene.status()["reasons"]}
     assert reasons["KernelAssist"]["reason"] == "LoadFailed"
-    assert "Could not open /opt/damaged/assist.bpf.o" in reasons["KernelAssist"]["message"]
+    assert "Could not open /opt/damaged/oompolicy.bpf.o" in reasons["KernelAssist"]["message"]
 
 
 def test_where_nothing_else_is_allowed_and_it_cannot_be_loaded_nothing_is_done(scene: Scene) -> None:

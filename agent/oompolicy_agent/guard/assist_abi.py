@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from oompolicy_agent.model import TieBreak
 
-__all__ = ["TARGET_SIZE", "Answer", "Flag", "Question", "RunError", "Target", "key_of"]
+__all__ = ["TARGET_SIZE", "TIE_BREAKS", "Answer", "Flag", "Question", "RunError", "Target", "key_of"]
 
-_TARGET = struct.Struct("=iIQQQ")
+_TARGET = struct.Struct("=iIQQQQ")
 _QUESTION = struct.Struct("=QQiII")
 _ANSWER = struct.Struct("=IQIIQQ")
 TARGET_SIZE = _TARGET.size
@@ -49,7 +49,7 @@ class Target:
     """The value of one memcg in the map.
 
     Attributes:
-        usage_bytes: what the run `run` has found; it is the program's to write.
+        usage_bytes: what the run `run` has found; it and `passed_over` are the program's to write.
     """
 
     priority: int = 0
@@ -57,16 +57,17 @@ class Target:
     request_bytes: int = 0
     usage_bytes: int = 0
     run: int = 0
+    passed_over: int = 0
 
     def packed(self) -> bytes:
         """As the map has it."""
-        return _TARGET.pack(self.priority, self.flags, self.request_bytes, self.usage_bytes, self.run)
+        return _TARGET.pack(self.priority, self.flags, self.request_bytes, self.usage_bytes, self.run, self.passed_over)
 
     @staticmethod
     def unpacked(value: bytes) -> "Target":
         """The reverse."""
-        priority, flags, request, usage, run = _TARGET.unpack(value)
-        return Target(priority, Flag(flags), request, usage, run)
+        priority, flags, *numbers = _TARGET.unpack(value)
+        return Target(priority, Flag(flags), *numbers)
 
 
 @dataclass(frozen=True, slots=True)

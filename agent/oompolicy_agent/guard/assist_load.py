@@ -8,12 +8,13 @@ import re
 import select
 import signal
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from oompolicy_agent.guard.support import ASSIST, Reason
 from oompolicy_agent.guard.syscalls import call
 
-__all__ = ["MOST_TARGETS", "Loaded", "RefusedError", "attempt", "load", "refusal"]
+__all__ = ["MOST_TARGETS", "Loaded", "RefusedError", "attempt", "load", "load_object", "refusal"]
 
 PIDFD_GETFD = 438
 """The same number on every architecture (Linux 5.6)."""
@@ -21,13 +22,14 @@ SECONDS = 60.0
 """For loading, most of which is the verifier: tens of milliseconds, a second under emulation."""
 MOST_TARGETS = 16384
 """Memcgs with something to be said of them; the kernel takes the map's memory (2 MiB) when it is loaded."""
-OBJECT, LOADER = "assist.bpf.o", "oompolicy-bpf-load"
+OBJECT, LOADER = "oompolicy.bpf.o", "oompolicy-bpf-load"
+PROGRAM, TARGETS = "oomp_choose", "targets"
 MOST_SAID = 1 << 20
 UNRESOLVED = "is referenced but wasn't resolved"
 """What the verifier says of a function that this kernel does not have; those for memcgs came with Linux 7.0."""
 BEGIN, END, SUMMARY = "-- BEGIN PROG LOAD LOG --", "-- END PROG LOAD LOG --", "processed "
 LAST_LINES = 3
-_ANSWER = re.compile(rb"program (\d+) targets (\d+)\n")
+_ANSWER = re.compile(rb"(?:\w+ \d+\n)+ready\n")
 
 
 class RefusedError(Exception):
@@ -55,15 +57,26 @@ class Loaded:
 
 
 def load(directory: str, entries: int) -> Loaded:
-    """Loads the object in `directory`, which also has the loader, with room for `entries` memcgs.
+    """Loads the guard's object with room for `entries` memcgs; see `load_object`."""
+    descriptors = load_object(directory, OBJECT, entries)
+    try:
+        return Loaded(descriptors.pop(PROGRAM), descriptors.pop(TARGETS), entries)
+    except KeyError as error:
+        raise RefusedError("LoadFailed", f"Expected {PROGRAM} and {TARGETS} in {OBJECT}, found no {error}") from error
+    finally:
+        _close(descriptors.values())
+
+
+def load_object(directory: str, name: str, entries: int) -> dict[str, int]:
+    """Loads the object `name` in `directory`, which also has the loader; descriptors of its maps and programs by name.
 
     Raises:
         RefusedError: whatever was in the way.
     """
-    if not os.access(f"{directory}/{OBJECT}", os.R_OK):
-        raise RefusedError("NotBuiltIn", f"There is no {directory}/{OBJECT}: this agent came without it")
+    if not os.access(f"{directory}/{name}", os.R_OK):
+        raise RefusedError("NotBuiltIn", f"There is no {directory}/{name}: this agent came without it")
     try:
-        return _load(directory, entries)
+        return _load([f"{directory}/{LOADER}", f"{directory}/{name}", str(entries)])
     except OSError as error:
         raise RefusedError("LoadFailed", f"Could not run {directory}/{LOADER}: {error}") from error
 
@@ -86,52 +99,57 @@ def refusal(directory: str) -> Reason | None:
     return None
 
 
-def _load(directory: str, entries: int) -> Loaded:
+def _load(command: list[str]) -> dict[str, int]:
     said = os.memfd_create("oompolicy-bpf-load", os.MFD_CLOEXEC)
     order, ordered = os.pipe2(os.O_CLOEXEC)
     answered, answer = os.pipe2(os.O_CLOEXEC)
-    command = [f"{directory}/{LOADER}", f"{directory}/{OBJECT}", str(entries)]
     actions = [(os.POSIX_SPAWN_DUP2, fd, target) for target, fd in enumerate((order, answer, said))]
     try:
         pid = os.posix_spawn(command[0], command, {}, file_actions=actions)
         os.close(answer)
         answer = -1
         try:
-            program, targets = _take_over(pid, answered, said)
-            return Loaded(program, targets, entries)
+            return _take_over(pid, answered, said)
         finally:
             os.kill(pid, signal.SIGKILL)  # it has nothing left to do; it may hang
             os.waitpid(pid, 0)
     finally:
-        for descriptor in (said, order, ordered, answered, answer):
-            if descriptor >= 0:
-                os.close(descriptor)
+        _close(one for one in (said, order, ordered, answered, answer) if one >= 0)
 
 
-def _take_over(pid: int, answered: int, said: int) -> tuple[int, int]:
-    found = _ANSWER.fullmatch(_line(answered))
-    if found is None:
+def _take_over(pid: int, answered: int, said: int) -> dict[str, int]:
+    answer = _answer(answered)
+    if not _ANSWER.fullmatch(answer):
         text = os.pread(said, MOST_SAID, max(0, os.fstat(said).st_size - MOST_SAID)).decode(errors="replace")
         reason = "NoMemcgKfuncs" if UNRESOLVED in text else "LoadFailed"
         raise RefusedError(reason, text or f"It did not answer within {SECONDS:g} s, or ended without a word")
-    child = os.pidfd_open(pid)
+    child, found = os.pidfd_open(pid), {}
     try:
-        return call(PIDFD_GETFD, child, int(found[1]), 0), call(PIDFD_GETFD, child, int(found[2]), 0)
+        for line in answer.decode().splitlines()[:-1]:
+            name, number = line.split()
+            found[name] = call(PIDFD_GETFD, child, int(number), 0)
     except OSError as error:
+        _close(found.values())
         raise OSError(error.errno, f"pidfd_getfd: {error.strerror}") from error
     finally:
         os.close(child)
+    return found
 
 
-def _line(descriptor: int) -> bytes:
-    """What can be read before the end of a line, of the file, or of our patience."""
-    poll, end, line = select.poll(), time.monotonic() + SECONDS, b""
+def _answer(descriptor: int) -> bytes:
+    """What can be read before it is said to be all, the end of the file, or the end of our patience."""
+    poll, end, answer = select.poll(), time.monotonic() + SECONDS, b""
     poll.register(descriptor, select.POLLIN)
-    while not line.endswith(b"\n") and poll.poll(max(0.0, end - time.monotonic()) * 1000):
-        if not (data := os.read(descriptor, 256)):
+    while not answer.endswith(b"ready\n") and poll.poll(max(0.0, end - time.monotonic()) * 1000):
+        if not (data := os.read(descriptor, 4096)):
             break
-        line += data
-    return line
+        answer += data
+    return answer
+
+
+def _close(descriptors: Iterable[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 def _gist(text: str) -> list[str]:

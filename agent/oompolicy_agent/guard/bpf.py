@@ -11,12 +11,15 @@ from collections.abc import Mapping
 
 from oompolicy_agent.guard.syscalls import call
 
-__all__ = ["Map", "run_program"]
+__all__ = ["Map", "attach", "detach", "run_program"]
 
 BPF = {"x86_64": 321, "aarch64": 280}
 """The system call's number."""
 NUMBER = BPF.get(os.uname().machine)
 MAP_LOOKUP_ELEM, MAP_UPDATE_ELEM, MAP_DELETE_ELEM, PROG_TEST_RUN, MAP_UPDATE_BATCH = 1, 2, 3, 10, 26
+LINK_CREATE, LINK_UPDATE, LINK_DETACH = 28, 29, 34
+STRUCT_OPS = 44
+"""The attach type."""
 ANY = 0
 
 
@@ -31,6 +34,16 @@ def run_program(descriptor: int, context: bytearray) -> None:
     # a program that sleeps takes its context in place: there is no way to hand it back through ctx_out
     attributes = struct.pack("=IIIIQQIIIIQQ", descriptor, 0, 0, 0, 0, 0, 0, 0, size, 0, address, 0)
     _bpf(PROG_TEST_RUN, attributes, shared)
+
+
+def attach(struct_ops: int, cgroup: int) -> int:
+    """Puts a struct_ops map in force for a cgroup (a descriptor of its directory); returns the link's descriptor."""
+    return _bpf(LINK_CREATE, struct.pack("=IIII", struct_ops, cgroup, STRUCT_OPS, 0))
+
+
+def detach(link: int) -> None:
+    """Takes it out of force at once: closing the link's last descriptor does so a little later."""
+    _bpf(LINK_DETACH, struct.pack("=I", link))
 
 
 class Map:
@@ -83,9 +96,10 @@ class Map:
         _bpf(command, where, key_buffer, shared)
 
 
-def _bpf(command: int, attributes: bytes, *kept: object) -> None:
+def _bpf(command: int, attributes: bytes, *kept: object) -> int:
     """One call; `kept` is what the attributes point to, alive until it returns."""
     if NUMBER is None:
         raise OSError(errno.ENOSYS, f"expected one of {', '.join(BPF)}, found {os.uname().machine}")
-    call(NUMBER, command, attributes, len(attributes))
+    found = call(NUMBER, command, attributes, len(attributes))
     del kept
+    return found

@@ -1,29 +1,10 @@
 """Python and C say the same of what guard and BPF program tell each other."""
 
-import re
-from pathlib import Path
-
 import pytest
 
+from intf_header import constants, size_of
 from oompolicy_agent.guard.assist_abi import TARGET_SIZE, Answer, Flag, Question, RunError, Target
 from oompolicy_agent.model import TieBreak
-
-HEADER = (Path(__file__).parents[3] / "agent" / "bpf" / "intf.h").read_text()
-
-
-def constants(enum: str) -> dict[str, int]:
-    """The members of an enum of the header, without its prefix."""
-    body = re.search(rf"enum {enum} {{(.*?)}};", HEADER, re.DOTALL)
-    assert body
-    members = re.findall(r"OOMP_(\w+)(?: = 1 << (\d+))?,", body[1])
-    return {name: 1 << int(bit) if bit else number for number, (name, bit) in enumerate(members)}
-
-
-def size_of(struct: str) -> int:
-    """The size of a struct of the header, in which every field is where its size wants it."""
-    body = re.search(rf"struct {struct} {{(.*?)}};", HEADER, re.DOTALL)
-    assert body
-    return sum(int(bits) // 8 for bits in re.findall(r"__[us](32|64) \w+;", body[1]))
 
 
 def test_flags_are_those_of_the_header() -> None:

@@ -13,8 +13,8 @@ libbpf: prog 'x': -- BEGIN PROG LOAD LOG --
 kfunc 'bpf_get_mem_cgroup' is referenced but wasn't resolved
 processed 25 insns (limit 1000000) max_states_per_insn 0
 -- END PROG LOAD LOG --
-libbpf: failed to load object 'assist.bpf.o'
-Could not load assist.bpf.o: Invalid argument"""
+libbpf: failed to load object 'oompolicy.bpf.o'
+Could not load oompolicy.bpf.o: Invalid argument"""
 
 
 def loader(folder: Path, script: str) -> str:
@@ -37,7 +37,7 @@ def test_the_verifiers_last_words_are_the_reason_and_the_whole_is_kept(tmp_path:
     assert error.as_reason.reason == "NoMemcgKfuncs"
     assert error.as_reason.message == (
         "21: <invalid kfunc call>; kfunc 'bpf_get_mem_cgroup' is referenced but wasn't resolved; "
-        "Could not load assist.bpf.o: Invalid argument"
+        "Could not load oompolicy.bpf.o: Invalid argument"
     )
     assert error.text == VERIFIER
 
@@ -49,7 +49,11 @@ def test_the_verifiers_last_words_are_the_reason_and_the_whole_is_kept(tmp_path:
         pytest.param("exit 0", "did not answer within 60 s, or ended without a word", id="not-a-word"),
         pytest.param("kill -SEGV $$", "or ended without a word", id="a-crash"),
         pytest.param("echo nonsense", "or ended without a word", id="nonsense"),
-        pytest.param("echo program 7 targets 8; cat > /dev/null", "pidfd_getfd", id="descriptors-that-it-has-not"),
+        pytest.param(
+            "echo oomp_choose 7; echo targets 8; echo ready; cat > /dev/null",
+            "pidfd_getfd",
+            id="descriptors-that-it-has-not",
+        ),
     ],
 )
 def test_whatever_it_does_there_is_a_reason(tmp_path: Path, script: str, message: str) -> None:
@@ -60,8 +64,10 @@ def test_whatever_it_does_there_is_a_reason(tmp_path: Path, script: str, message
 
 def test_its_descriptors_are_taken_over_and_it_ends(tmp_path: Path) -> None:
     """Files stand in for program and map; that those come over, too, is seen in a machine."""
-    script = f"exec 5<{tmp_path}/program 6<{tmp_path}/targets; echo program 5 targets 6; cat"
-    for name in ("program", "targets"):
+    names = ("program", "targets", "policy")
+    opened = "; ".join(f"exec {number}<{tmp_path}/{name}" for number, name in enumerate(names, 5))
+    script = f"{opened}; echo oomp_choose 5; echo targets 6; echo policy 7; echo ready; cat"
+    for name in names:
         (tmp_path / name).write_text(name)
     found = load(loader(tmp_path, script), 16)
     assert [Path(f"/proc/self/fd/{fd}").readlink().name for fd in (found.program, found.targets)] == [
@@ -69,6 +75,11 @@ def test_its_descriptors_are_taken_over_and_it_ends(tmp_path: Path) -> None:
         "targets",
     ]
     assert refusal(str(tmp_path)) is None
+
+
+def test_an_object_without_the_program_is_refused(tmp_path: Path) -> None:
+    script = f"exec 5<{tmp_path}; echo other 5; echo ready; cat"
+    assert "no 'oomp_choose'" in refused(loader(tmp_path, script)).as_reason.message
 
 
 def test_an_agent_without_it_says_so(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ def give(vm: VM) -> None:
     """Puts both programs into the machine; the loader finds each by the name of the one that the guard has."""
     bpf.give(vm)
     built = bpf.programs(PROGRAM)
-    vm.push(built / "choose_and_kill.bpf.o", f"{BOTH}/assist.bpf.o")
+    vm.push(built / "choose_and_kill.bpf.o", f"{BOTH}/oompolicy.bpf.o")
     vm.push(built / "oompolicy-bpf-load", f"{BOTH}/oompolicy-bpf-load")
 
 

@@ -42,15 +42,17 @@ class Trees:
         self._add(self.top, leaves, 0)
         self.wait_ready()
 
-    def add(self, path: str, mebibytes: int | None, *, is_leaf: bool) -> None:
+    def add(self, path: str, mebibytes: int | None, *, is_leaf: bool) -> Worker | None:
         """One memcg, below one that is there; a leaf with a process that holds so much, unless it is None."""
         folder = _folder(path)
         folder.mkdir()
         self.places.append(Place(path, folder.stat().st_ino, is_leaf))
         if not is_leaf:
             (folder / "cgroup.subtree_control").write_text("+memory")
-        elif mebibytes is not None:
-            self._workers.append(Worker(path, mebibytes))
+        if not is_leaf or mebibytes is None:
+            return None
+        self._workers.append(Worker(path, mebibytes))
+        return self._workers[-1]
 
     def wait_ready(self) -> None:
         """Returns once everybody holds what he should."""
@@ -60,7 +62,7 @@ class Trees:
     def clear(self) -> None:
         """Takes it down."""
         for worker in self._workers:
-            os.kill(worker.pid, signal.SIGKILL)
+            os.kill(worker.pid, signal.SIGKILL)  # of those who have died already there is a zombie
         for worker in self._workers:
             os.waitpid(worker.pid, 0)
             worker.close()

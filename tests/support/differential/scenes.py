@@ -16,7 +16,7 @@ from random_oom.worker import CGROUPS
 from scenarios import SCENARIOS, Scenario
 
 LARGEST_MEBIBYTES = 64
-"""Of the largest leaf; the others in proportion."""
+"""Of the largest leaf; the others in proportion, but so that different usages stay different."""
 TOP = "/scene"
 """Stands for the root of the row's tree."""
 
@@ -35,29 +35,16 @@ def plant(trees: Trees, scenario: Scenario) -> None:
     """Makes the row's tree, with all its processes."""
     memcgs = scenario.snapshot.cgroups
     inner = {memcg.path.rpartition("/")[0] for memcg in memcgs}
-    largest = max(memcg.usage_bytes for memcg in memcgs) or 1
+    usages = sorted({memcg.usage_bytes for memcg in memcgs})
     trees.add(TOP, None, is_leaf=False)
     for memcg in memcgs:
-        size = None if memcg.path in scenario.empty else round(memcg.usage_bytes * LARGEST_MEBIBYTES / largest)
+        share = round(memcg.usage_bytes * LARGEST_MEBIBYTES / (usages[-1] or 1))
+        size = None if memcg.path in scenario.empty else max(share, usages.index(memcg.usage_bytes))
         trees.add(TOP + memcg.path, size, is_leaf=memcg.path not in inner)
     trees.wait_ready()
 
 
-def _order(program: Program, trees: Trees, scenario: Scenario) -> list[str]:
-    ids = {place.path.removeprefix(TOP) or "/": place.id for place in trees.places}
-    paths = {id_: path for path, id_ in ids.items()}
-    told = {ids[path]: target for path, target in _targets(scenario).items()}
-    program.tell(told)
-    order: list[str] = []
-    while victim := program.ask(Question(ids[scenario.domain], len(order) + 1)).victim:
-        order.append(paths[victim])
-        told[victim] = replace(told[victim], flags=told[victim].flags | Flag.EXCLUDED)
-        program.tell({victim: told[victim]})
-    program.forget(told)
-    return order
-
-
-def _targets(scenario: Scenario) -> dict[str, Target]:
+def targets_of(scenario: Scenario) -> dict[str, Target]:
     """By path; of what is in a container nobody is told anything."""
     memcgs = scenario.snapshot.cgroups
     closed = tuple(memcg.path + "/" for memcg in memcgs if memcg.unit and memcg.path not in scenario.of_parts)
@@ -66,6 +53,20 @@ def _targets(scenario: Scenario) -> dict[str, Target]:
         for memcg in memcgs
         if not memcg.path.startswith(closed)
     }
+
+
+def _order(program: Program, trees: Trees, scenario: Scenario) -> list[str]:
+    ids = {place.path.removeprefix(TOP) or "/": place.id for place in trees.places}
+    paths = {id_: path for path, id_ in ids.items()}
+    told = {ids[path]: target for path, target in targets_of(scenario).items()}
+    program.tell(told)
+    order: list[str] = []
+    while victim := program.ask(Question(ids[scenario.domain], len(order) + 1)).victim:
+        order.append(paths[victim])
+        told[victim] = replace(told[victim], flags=told[victim].flags | Flag.EXCLUDED)
+        program.tell({victim: told[victim]})
+    program.forget(told)
+    return order
 
 
 def _flags(memcg: Memcg, scenario: Scenario) -> Flag:

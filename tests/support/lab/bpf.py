@@ -38,7 +38,7 @@ def give(vm: VM) -> None:
 
 
 def programs(*more: Path) -> Path:
-    """A folder with `assist.bpf.o` and `oompolicy-bpf-load`, from the cache or made now.
+    """A folder with `oompolicy.bpf.o` and `oompolicy-bpf-load`, from the cache or made now.
 
     `more` are sources of other objects, which are built beside it.
     """

@@ -27,6 +27,16 @@ HOST_PACKAGES = {
     "buildah": "buildah",
     "openssl": "openssl",
     "zstd": "zstd",
+    "gcc": "gcc",  # from here on: what the kernel with the OOM hook is built with
+    "/usr/include/stdio.h": "libc6-dev",
+    "flex": "flex",
+    "bison": "bison",
+    "bc": "bc",
+    "pahole": "dwarves",
+    "patch": "patch",
+    "xz": "xz-utils",
+    "/usr/include/libelf.h": "libelf-dev",
+    "/usr/include/openssl/ssl.h": "libssl-dev",
 }
 """Each command (or file) that is needed on the host, and the Debian package that brings it."""
 

@@ -1,0 +1,136 @@
+"""What guard and OOM handler tell each other, as agent/bpf/intf.h has it in C: a change of one is a change of both."""
+
+import enum
+import struct
+from dataclasses import dataclass
+
+from oompolicy_agent.guard.assist_abi import TIE_BREAKS
+from oompolicy_agent.model import TieBreak
+
+__all__ = ["ONLY_KEY", "POLICY_SIZE", "Counts", "Mode", "Outcome", "Terms", "Verdict"]
+
+_TERMS = struct.Struct("=iIIIQ")
+_COUNTS = struct.Struct("=QQQQ")
+_VERDICT = struct.Struct("=QQQQQQQIIIIII")
+NAME_BYTES = 96
+POLICY_SIZE, COUNTS_SIZE = _TERMS.size, _COUNTS.size
+ONLY_KEY = bytes(8)
+"""Of the maps `policy` and `counts`."""
+
+
+class Mode(enum.IntEnum):
+    """What the handler is to do."""
+
+    OFF = 0
+    ENFORCE = 1
+    AUDIT = 2
+
+
+class Outcome(enum.IntEnum):
+    """What became of an OOM."""
+
+    KILLED = 0
+    WOULD_KILL = 1
+    NOTHING_ELIGIBLE = 2
+    NOBODY_KILLABLE = 3
+    """Several victims in a row had nobody whom the kernel lets us kill."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """By which the handler decides, and until when.
+
+    Attributes:
+        swap_page_bytes: the size of a page where what is in swap counts, else 0.
+        valid_until: nanoseconds of CLOCK_BOOTTIME; from then on the kernel decides alone.
+    """
+
+    mode: Mode
+    valid_until: int
+    default_priority: int = 0
+    tie_break: TieBreak = TieBreak.LARGEST_USAGE
+    swap_page_bytes: int = 0
+
+    def packed(self) -> bytes:
+        """As the map `policy` has it."""
+        tie_break = TIE_BREAKS.index(self.tie_break)
+        return _TERMS.pack(self.default_priority, tie_break, self.swap_page_bytes, self.mode, self.valid_until)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How often the handler was asked since it was loaded.
+
+    Attributes:
+        stepped_aside: of these, when it was Off or no longer valid.
+        constrained: of these, for a cpuset, a memory policy or sysrq, which are the kernel's own affair.
+        lost: decisions of which there is no record, because nobody had read those before.
+    """
+
+    asked: int = 0
+    stepped_aside: int = 0
+    constrained: int = 0
+    lost: int = 0
+
+    @staticmethod
+    def unpacked(value: bytes) -> "Counts":
+        """As the map `counts` has it."""
+        return Counts(*_COUNTS.unpack(value))
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One OOM, as the ring buffer `decisions` has it.
+
+    Attributes:
+        time: nanoseconds of CLOCK_BOOTTIME.
+        domain: cgroup id.
+        victim: cgroup id; 0: nobody.
+        number: of the run, by which usages in the map are known to be this run's.
+        usage_bytes: of the victim.
+        nanoseconds: from being asked until everybody was signalled; `flush_nanoseconds` of them for counters.
+        visited: memcgs that were looked at.
+        eligible: units that could have been chosen.
+        killed: processes, or groups of them with memory.oom.group.
+        passed_over: units before this one that had nobody to kill.
+        path: of the victim's cgroup, as far as its last eight names go.
+    """
+
+    time: int
+    domain: int
+    victim: int
+    number: int
+    usage_bytes: int
+    flush_nanoseconds: int
+    nanoseconds: int
+    outcome: Outcome
+    visited: int
+    eligible: int
+    killed: int
+    passed_over: int
+    path: str
+
+    @staticmethod
+    def unpacked(record: bytes) -> "Verdict":
+        """One record of the ring buffer."""
+        found = _VERDICT.unpack_from(record)
+        time, domain, victim, number, usage, flush, nanoseconds = found[:7]
+        outcome, visited, eligible, killed, passed_over, depth = found[7:]
+        starts = (_VERDICT.size + level * NAME_BYTES for level in range(depth))
+        names = [record[start : start + NAME_BYTES].partition(b"\0")[0].decode(errors="replace") for start in starts]
+        path = "".join(f"/{name}" for name in reversed(names))
+        return Verdict(
+            time=time,
+            domain=domain,
+            victim=victim,
+            number=number,
+            usage_bytes=usage,
+            flush_nanoseconds=flush,
+            nanoseconds=nanoseconds,
+            outcome=Outcome(outcome),
+            visited=visited,
+            eligible=eligible,
+            killed=killed,
+            passed_over=passed_over,
+            path=path,
+        )

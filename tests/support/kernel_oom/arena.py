@@ -1,0 +1,93 @@
+"""One shortage that a single death ends: three memcgs with a process each, of which one takes more than there is."""
+
+import os
+import signal
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from random_oom.host import available
+from random_oom.stage import is_removed, wait_until
+from random_oom.worker import CGROUPS, MEBIBYTE, Worker
+
+__all__ = ["Arena", "Outcome"]
+
+TOP = CGROUPS / "arena"
+SIZES = {"small": 30, "big": 40, "hog": 10}
+"""MiB that each holds at first, with a few more for the process itself."""
+LIMIT, HOG = 100, 45
+"""MiB of all together, and what the hog takes in the end: the death of any other is enough."""
+NODE_SIZES = {"small": 100, "big": 120, "hog": 10}
+BEYOND, STEP = 40, 20
+"""MiB that the hog takes beyond what the node seems to have, and then more, until somebody dies."""
+OUTSIDE = CGROUPS / "outside"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Who died of one shortage, and how many processes the OOM killer has killed for it."""
+
+    died: list[str]
+    kills: int
+
+
+class Arena:
+    """Built anew for each shortage."""
+
+    def __init__(self, *, of_the_node: bool) -> None:
+        self._of_the_node = of_the_node
+        self._workers: dict[str, Worker] = {}
+
+    def build(self) -> None:
+        """Makes the memcgs, and has everybody hold what he should."""
+        TOP.mkdir()
+        if not self._of_the_node:
+            (TOP / "memory.max").write_text(f"{LIMIT}M")
+        (TOP / "cgroup.subtree_control").write_text("+memory")
+        OUTSIDE.mkdir(exist_ok=True)
+        for name, size in (NODE_SIZES if self._of_the_node else SIZES).items():
+            folder(name).mkdir()
+            self._workers[name] = Worker(f"/arena/{name}", size)
+        self._workers["outside"] = Worker("/outside", 1)
+        for worker in self._workers.values():
+            worker.wait_ready()
+
+    def run_out(self) -> Outcome:
+        """Has the hog take too much; returns once it has it, or has died, and nobody dies any more."""
+        before = self._kills()
+        size = available() // MEBIBYTE + BEYOND if self._of_the_node else HOG
+        while not (died := self._died_when_the_hog_holds(size)):
+            size += STEP  # what is available is an estimate
+        return Outcome(died, self._kills() - before)
+
+    def clear(self) -> None:
+        """Ends whoever is left, and takes the memcgs away."""
+        for worker in self._workers.values():
+            if worker.pid:
+                os.kill(worker.pid, signal.SIGKILL)
+                os.waitpid(worker.pid, 0)
+            worker.close()
+        for path in (*(folder(name) for name in SIZES), TOP):
+            wait_until(f"{path} is gone", partial(is_removed, path))
+
+    def _died_when_the_hog_holds(self, size: int) -> list[str]:
+        try:
+            self._workers["hog"].hold(size)
+        except (ChildProcessError, BrokenPipeError):
+            wait_until("the hog has ended", partial(self._is_dead, "hog"))
+        return [name for name in self._workers if self._is_dead(name)]
+
+    def _is_dead(self, name: str) -> bool:
+        worker = self._workers[name]
+        if worker.pid and os.waitpid(worker.pid, os.WNOHANG)[0]:
+            worker.pid = 0
+        return not worker.pid
+
+    def _kills(self) -> int:
+        lines = dict(line.split() for line in Path("/proc/vmstat").read_text().splitlines())
+        return int(lines["oom_kill"])
+
+
+def folder(name: str) -> Path:
+    """Of one of the three."""
+    return TOP / name

@@ -1,0 +1,55 @@
+"""Plays one shortage after another with our policy in other terms each time; prints what came of each.
+
+`python3 -m kernel_oom.terms --directory DIRECTORY`: a JSON object by the terms' names.
+"""
+
+import argparse
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from kernel_oom.arena import Arena, folder
+from kernel_oom.hook import FOR_NANOSECONDS, Hook
+from oompolicy_agent.guard.assist_abi import Flag, Target
+from oompolicy_agent.guard.hook_abi import Mode
+from random_oom.worker import CGROUPS
+
+TERMS: Mapping[str, tuple[Mode, int, bool]] = {
+    "enforce": (Mode.ENFORCE, FOR_NANOSECONDS, False),
+    "enforce-for-the-node": (Mode.ENFORCE, FOR_NANOSECONDS, True),
+    "audit": (Mode.AUDIT, FOR_NANOSECONDS, False),
+    "off": (Mode.OFF, FOR_NANOSECONDS, False),
+    "expired": (Mode.ENFORCE, -1, False),
+}
+"""Mode, for how many nanoseconds it holds, and whether the node runs out or a memcg."""
+
+
+def play(hook: Hook, mode: Mode, nanoseconds: int, *, of_the_node: bool) -> dict[str, Any]:
+    """One shortage, with `small` the first to die by its priority."""
+    arena = Arena(of_the_node=of_the_node)
+    arena.build()
+    priorities = {"small": 1, "big": 2, "hog": 3}
+    targets = {folder(name).stat().st_ino: Target(priority, Flag.HAS_PRIORITY) for name, priority in priorities.items()}
+    hook.tell(targets, mode, nanoseconds)
+    before = hook.counts
+    outcome = arena.run_out()
+    decided = [asdict(verdict) | {"outcome": verdict.outcome.name} for verdict in hook.listen()]
+    stepped_aside = hook.counts.stepped_aside - before.stepped_aside
+    arena.clear()
+    return asdict(outcome) | {"verdicts": decided, "steppedAside": stepped_aside}
+
+
+def main() -> None:
+    """Plays all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--directory", required=True)
+    hook = Hook(parser.parse_args().directory)
+    (CGROUPS / "cgroup.subtree_control").write_text("+memory")
+    found = {name: play(hook, mode, until, of_the_node=node) for name, (mode, until, node) in TERMS.items()}
+    hook.close()
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+"""The patches of agent/kernel: a BPF program decides who dies, and none can harm the kernel (`make test-kernel`)."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from guard_scene import GENEROUS
+from lab import bpf
+from lab.patched_kernel import patched_kernel
+from lab.vm import PROJECT, VM, boot_vm
+from scenarios import SCENARIOS, Scenario
+
+pytestmark = pytest.mark.vm
+
+HANDLERS = Path(__file__).parents[1] / "support/kernel_oom/handlers.bpf.c"
+DIRECTORY = "/opt/kernel-oom"
+PATHS = {"PYTHONPATH": f"{PROJECT}/agent:{PROJECT}/tests/support"}
+SPLATS = re.compile(r"^.*(?:WARNING:|BUG:|Oops|KASAN|INFO: task|possible .* detected|lock held).*$", re.MULTILINE)
+EXDEV = -18
+SHORTAGES, SHORTAGES_OF_THE_NODE = 10, 2
+"""The node thrashes for a while before it has run out."""
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VM]:
+    """One with the patched kernel, the policies, and their loader."""
+    with boot_vm(kernel=patched_kernel(), memory_mib=512, folder=tmp_path_factory.mktemp("vm")) as vm:
+        for path in bpf.programs(HANDLERS).iterdir():
+            vm.push(path, f"{DIRECTORY}/{path.name}")
+        yield vm
+
+
+@pytest.fixture(autouse=True)
+def no_splat(machine: VM) -> Iterator[None]:
+    """Whatever a test has done, the kernel has nothing to complain of."""
+    yield
+    assert SPLATS.findall(machine.run(["dmesg"]).stdout) == []
+
+
+def play(machine: VM, policy: str, victim: str = "small", *options: str) -> list[dict[str, Any]]:
+    """Shortages with a policy in force, and what came of each."""
+    times = SHORTAGES_OF_THE_NODE if "--of-the-node" in options else SHORTAGES
+    fixed = ["--directory", DIRECTORY, "--policy", policy, "--victim", victim, "--times", str(times)]
+    command = ["python3", "-m", "kernel_oom", *fixed, *options]
+    shortages: list[dict[str, Any]] = json.loads(machine.run(command, env=PATHS, timeout=GENEROUS * 4).stdout)
+    print(f"{policy}: {[shortage['seconds'] for shortage in shortages]} s", shortages[0])
+    return shortages
+
+
+@pytest.mark.parametrize("of", [pytest.param("--of-the-node", id="node"), pytest.param("", id="memcg")])
+def test_whom_the_policy_chooses_dies_and_nobody_else(machine: VM, of: str) -> None:
+    shortages = play(machine, "obey", "small", *filter(None, [of]))
+    assert {(*one["died"], one["kills"], one["error"]) for one in shortages} == {("small", 1, 0)}
+    assert all(bool(one["domain"]) == (not of) for one in shortages)
+
+
+def test_without_a_policy_the_kernel_chooses_by_size_and_kills_one(machine: VM) -> None:
+    """One, and not two: it waits for a victim that its iteration over tasks does not show any more."""
+    shortages = play(machine, "none")
+    assert {one["kills"] for one in shortages} == {1}
+    assert all("small" not in one["died"] for one in shortages)
+
+
+@pytest.mark.parametrize("policy", ["lie", "dawdle"])
+def test_a_policy_that_kills_nobody_leaves_it_to_the_kernel(machine: VM, policy: str) -> None:
+    shortages = play(machine, policy)
+    assert all(one["asked"] >= 1 for one in shortages)
+    assert [(len(one["died"]), one["kills"]) for one in shortages] == [(1, 1)] * SHORTAGES
+    assert all("small" not in one["died"] for one in shortages)
+
+
+def test_nobody_outside_the_memcg_that_has_run_out_can_be_killed(machine: VM) -> None:
+    shortages = play(machine, "boast", "outside")
+    assert [one["error"] for one in shortages] == [EXDEV] * SHORTAGES
+    assert all("outside" not in one["died"] and one["kills"] == 1 for one in shortages)
+
+
+def test_policies_may_come_and_go_while_memory_runs_out(machine: VM) -> None:
+    shortages = play(machine, "obey", "small", "--detaching")
+    assert [one["kills"] for one in shortages] == [1] * SHORTAGES
+    print("attached and detached:", sum(one["detached"] for one in shortages))
+
+
+@pytest.fixture(scope="module")
+def by_terms(machine: VM) -> dict[str, Any]:
+    """What came of a shortage with our policy, in terms that differ."""
+    found: dict[str, Any] = ours(machine, "terms")
+    return found
+
+
+@pytest.fixture(scope="module")
+def by_scenario(machine: VM) -> dict[str, list[str]]:
+    """Who died in each scenario of the field, in order."""
+    found: dict[str, list[str]] = ours(machine, "scenes")
+    return found
+
+
+def ours(machine: VM, what: str) -> Any:  # noqa: ANN401 - any JSON
+    command = ["python3", "-m", f"kernel_oom.{what}", f"--directory={DIRECTORY}"]
+    return json.loads(machine.run(command, env=PATHS, timeout=GENEROUS * 4).stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("terms", ["enforce", "enforce-for-the-node"])
+def test_our_policy_kills_whom_it_has_chosen_and_says_so(by_terms: dict[str, Any], terms: str) -> None:
+    found = by_terms[terms]
+    (verdict,) = found["verdicts"]
+    print(terms, found)
+    assert (found["died"], found["kills"]) == (["small"], 1)
+    assert (verdict["outcome"], verdict["path"], verdict["killed"], verdict["eligible"]) == (
+        "KILLED",
+        "/arena/small",
+        1,
+        3,
+    )
+
+
+def test_in_audit_it_says_whom_it_would_have_killed_and_the_kernel_chooses(by_terms: dict[str, Any]) -> None:
+    found = by_terms["audit"]
+    assert {(one["outcome"], one["path"], one["killed"]) for one in found["verdicts"]} == {
+        ("WOULD_KILL", "/arena/small", 0)
+    }
+    assert len(found["died"]) == found["kills"] == 1
+    assert found["died"] != ["small"]
+
+
+@pytest.mark.parametrize("terms", ["off", "expired"])
+def test_when_it_is_off_or_has_expired_it_steps_aside(by_terms: dict[str, Any], terms: str) -> None:
+    found = by_terms[terms]
+    assert found["verdicts"] == []
+    assert found["steppedAside"] >= 1
+    assert found["died"] != ["small"]
+
+
+@pytest.mark.parametrize("scenario", [pytest.param(one, id=one.name) for one in SCENARIOS])
+def test_trees_from_the_field_lose_the_right_ones_in_real_ooms(
+    by_scenario: dict[str, list[str]], scenario: Scenario
+) -> None:
+    assert by_scenario[scenario.name] == list(scenario.order)
+
+
+REFUSED = """
+import os, subprocess, sys
+from kernel_oom.policy import Policies
+from oompolicy_agent.guard.bpf import attach
+policies = Policies(sys.argv[1])
+
+def tried(what, cgroup=None):
+    try:
+        return policies.attach("obey", cgroup)
+    except OSError as error:
+        print(what, error.strerror)
+
+os.makedirs("/sys/fs/cgroup/below", exist_ok=True)
+tried("below:", os.open("/sys/fs/cgroup/below", os.O_RDONLY))
+tried("file:", os.open("/etc/passwd", os.O_RDONLY))
+tried("closed:", 999)
+held = tried("first:")
+tried("second:")
+os.rmdir("/sys/fs/cgroup/below")
+"""
+
+
+def test_what_it_cannot_be_attached_to_is_refused(machine: VM) -> None:
+    said = machine.run(["python3", "-c", REFUSED, DIRECTORY], env=PATHS).stdout.splitlines()
+    assert said == [
+        "below: Operation not supported",
+        "file: Bad file descriptor",
+        "closed: Bad file descriptor",
+        "second: File exists",
+    ]
