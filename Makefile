@@ -10,6 +10,7 @@ SHELL := /bin/bash
 POLICY ?= demo
 KEEP ?=
 TESTS ?= tests
+KERNEL ?= minimal
 
 help: ## What can be done here
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?(.*)/make \1\t\2/' | expand -t 20
@@ -33,8 +34,8 @@ lint: setup ## Style, types and the boundaries between packages
 test: lint ## Every test there is, on real parts (TESTS=tests/agent for some of them)
 	@$(RUN) pytest $(TESTS)
 
-test-kernel: setup ## The patches of agent/kernel: builds that kernel (a quarter of an hour, once) and runs OOMs on it
-	@OOMPOLICY_KERNEL=1 $(RUN) pytest tests/vm/test_kernel_hook.py
+test-kernel: setup ## The patches of agent/kernel: builds that kernel (a quarter of an hour, once; KERNEL=debug: with lockdep and KASAN) and runs OOMs on it
+	@OOMPOLICY_KERNEL=$(KERNEL) $(RUN) pytest tests/vm/test_kernel_hook.py
 
 bench: setup ## How fast it decides, as ratios within one run
 	@$(RUN) python -m bench

@@ -26,7 +26,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 17);
+	__uint(max_entries, OOMP_RING_BYTES);
 } decisions SEC(".maps");
 
 /* All under oom_lock, so there is one of each. */

@@ -76,6 +76,7 @@ enum oomp_outcome {
 	OOMP_NOBODY_KILLABLE, /* OOMP_MOST_TURNS victims in a row had nobody whom the kernel lets us kill */
 };
 
+#define OOMP_RING_BYTES 131072 /* of the ring buffer `decisions` */
 #define OOMP_MOST_NAMES 8
 #define OOMP_NAME_SIZE 96
 

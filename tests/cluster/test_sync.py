@@ -180,6 +180,7 @@ def test_pods_become_targets(agent: Agent, apply_policy: Callable[..., str], run
         "restartPolicy": "Always",
         "then": "Restart",
         "containers": [{"name": "main", "id": "id-batch", "priority": None, "requestBytes": 1048576}],
+        "waitingContainers": [],
     }
     assert (agent.target("web")["priority"], agent.target("web")["source"]) == (500, "Default")
     told = agent.targets()

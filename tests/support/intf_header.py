@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-__all__ = ["constants", "size_of"]
+__all__ = ["DEFINED", "constants", "size_of"]
 
 HEADER = (Path(__file__).parents[2] / "agent/bpf/intf.h").read_text()
 DEFINED = {name: int(value) for name, value in re.findall(r"#define (OOMP_\w+) (\d+)", HEADER)}

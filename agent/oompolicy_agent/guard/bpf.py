@@ -11,13 +11,13 @@ from collections.abc import Mapping
 
 from oompolicy_agent.guard.syscalls import call
 
-__all__ = ["Map", "attach", "detach", "run_program"]
+__all__ = ["Map", "attach", "detach", "pin", "pinned", "replace", "run_program"]
 
 BPF = {"x86_64": 321, "aarch64": 280}
 """The system call's number."""
 NUMBER = BPF.get(os.uname().machine)
 MAP_LOOKUP_ELEM, MAP_UPDATE_ELEM, MAP_DELETE_ELEM, PROG_TEST_RUN, MAP_UPDATE_BATCH = 1, 2, 3, 10, 26
-LINK_CREATE, LINK_UPDATE, LINK_DETACH = 28, 29, 34
+OBJ_PIN, OBJ_GET, LINK_CREATE, LINK_UPDATE, LINK_DETACH = 6, 7, 28, 29, 34
 STRUCT_OPS = 44
 """The attach type."""
 ANY = 0
@@ -39,6 +39,23 @@ def run_program(descriptor: int, context: bytearray) -> None:
 def attach(struct_ops: int, cgroup: int) -> int:
     """Puts a struct_ops map in force for a cgroup (a descriptor of its directory); returns the link's descriptor."""
     return _bpf(LINK_CREATE, struct.pack("=IIII", struct_ops, cgroup, STRUCT_OPS, 0))
+
+
+def replace(link: int, struct_ops: int) -> None:
+    """Puts another one in force by the same link; returns when the one before is no longer run by anybody."""
+    _bpf(LINK_UPDATE, struct.pack("=IIII", link, struct_ops, 0, 0))
+
+
+def pin(descriptor: int, path: str) -> None:
+    """Keeps a map, program or link alive by a name in bpffs; EEXIST: there is such a name."""
+    name = ctypes.create_string_buffer(os.fsencode(path))
+    _bpf(OBJ_PIN, struct.pack("=QII", ctypes.addressof(name), descriptor, 0), name)
+
+
+def pinned(path: str) -> int:
+    """A descriptor of what is pinned there; ENOENT: nothing is."""
+    name = ctypes.create_string_buffer(os.fsencode(path))
+    return _bpf(OBJ_GET, struct.pack("=QII", ctypes.addressof(name), 0, 0), name)
 
 
 def detach(link: int) -> None:

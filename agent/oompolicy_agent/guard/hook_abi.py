@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from oompolicy_agent.guard.assist_abi import TIE_BREAKS
 from oompolicy_agent.model import TieBreak
 
-__all__ = ["ONLY_KEY", "POLICY_SIZE", "Counts", "Mode", "Outcome", "Terms", "Verdict"]
+__all__ = ["COUNTS_SIZE", "ONLY_KEY", "POLICY_SIZE", "RING_BYTES", "Counts", "Mode", "Outcome", "Terms", "Verdict"]
 
 _TERMS = struct.Struct("=iIIIQ")
 _COUNTS = struct.Struct("=QQQQ")
 _VERDICT = struct.Struct("=QQQQQQQIIIIII")
 NAME_BYTES = 96
+RING_BYTES = 1 << 17
+"""Of the ring buffer `decisions`; a record takes less than 1 KiB of it."""
 POLICY_SIZE, COUNTS_SIZE = _TERMS.size, _COUNTS.size
 ONLY_KEY = bytes(8)
 """Of the maps `policy` and `counts`."""

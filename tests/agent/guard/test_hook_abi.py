@@ -4,8 +4,18 @@ import struct
 
 import pytest
 
-from intf_header import constants, size_of
-from oompolicy_agent.guard.hook_abi import COUNTS_SIZE, NAME_BYTES, POLICY_SIZE, Counts, Mode, Outcome, Terms, Verdict
+from intf_header import DEFINED, constants, size_of
+from oompolicy_agent.guard.hook_abi import (
+    COUNTS_SIZE,
+    NAME_BYTES,
+    POLICY_SIZE,
+    RING_BYTES,
+    Counts,
+    Mode,
+    Outcome,
+    Terms,
+    Verdict,
+)
 from oompolicy_agent.model import TieBreak
 
 NUMBERS = (5, 17, 42, 1 << 63 | 1, 4096, 100, 2000, Outcome.KILLED, 9, 3, 2, 1)
@@ -23,6 +33,7 @@ def test_structs_have_the_sizes_of_the_header() -> None:
     assert size_of("oomp_policy") == POLICY_SIZE
     assert size_of("oomp_counts") == COUNTS_SIZE
     assert size_of("oomp_decision") == len(record())
+    assert DEFINED["OOMP_RING_BYTES"] == RING_BYTES
 
 
 def test_terms_are_where_the_header_has_them() -> None:

@@ -10,8 +10,9 @@ from dataclasses import asdict
 from typing import Any
 
 from kernel_oom.arena import Arena, folder
-from kernel_oom.hook import FOR_NANOSECONDS, Hook
+from kernel_oom.hook import FOR_NANOSECONDS, Decider
 from oompolicy_agent.guard.assist_abi import Flag, Target
+from oompolicy_agent.guard.hook import withdraw
 from oompolicy_agent.guard.hook_abi import Mode
 from random_oom.worker import CGROUPS
 
@@ -25,17 +26,17 @@ TERMS: Mapping[str, tuple[Mode, int, bool]] = {
 """Mode, for how many nanoseconds it holds, and whether the node runs out or a memcg."""
 
 
-def play(hook: Hook, mode: Mode, nanoseconds: int, *, of_the_node: bool) -> dict[str, Any]:
+def play(decider: Decider, mode: Mode, nanoseconds: int, *, of_the_node: bool) -> dict[str, Any]:
     """One shortage, with `small` the first to die by its priority."""
     arena = Arena(of_the_node=of_the_node)
     arena.build()
     priorities = {"small": 1, "big": 2, "hog": 3}
     targets = {folder(name).stat().st_ino: Target(priority, Flag.HAS_PRIORITY) for name, priority in priorities.items()}
-    hook.tell(targets, mode, nanoseconds)
-    before = hook.counts
+    decider.tell(targets, mode, nanoseconds)
+    before = decider.counts
     outcome = arena.run_out()
-    decided = [asdict(verdict) | {"outcome": verdict.outcome.name} for verdict in hook.listen()]
-    stepped_aside = hook.counts.stepped_aside - before.stepped_aside
+    decided = [asdict(verdict) | {"outcome": verdict.outcome.name} for verdict in decider.listen()]
+    stepped_aside = decider.counts.stepped_aside - before.stepped_aside
     arena.clear()
     return asdict(outcome) | {"verdicts": decided, "steppedAside": stepped_aside}
 
@@ -44,10 +45,10 @@ def main() -> None:
     """Plays all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--directory", required=True)
-    hook = Hook(parser.parse_args().directory)
+    decider = Decider(parser.parse_args().directory)
     (CGROUPS / "cgroup.subtree_control").write_text("+memory")
-    found = {name: play(hook, mode, until, of_the_node=node) for name, (mode, until, node) in TERMS.items()}
-    hook.close()
+    found = {name: play(decider, mode, until, of_the_node=node) for name, (mode, until, node) in TERMS.items()}
+    withdraw()
     print(json.dumps(found))
 
 

@@ -1,0 +1,144 @@
+"""Puts the OOM handler in force on this host, keeps it there when the guard dies, and reads what it has decided.
+
+All that a later guard needs is pinned in one directory of bpffs:
+
+    link                        what is in force; it holds the handler, and that its maps
+    policy counts decisions     the handler's maps, to be told and read
+    NAME_new                    the same of a handler that was about to be put in force
+
+A new guard brings a handler of its own and replaces the one in force by the same link, so there is no moment without.
+"""
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator, Mapping
+
+from oompolicy_agent.guard.bpf import Map, attach, detach, pin, pinned, replace
+from oompolicy_agent.guard.hook_abi import COUNTS_SIZE, ONLY_KEY, POLICY_SIZE, RING_BYTES, Counts, Terms, Verdict
+from oompolicy_agent.guard.ring_buffer import RingBuffer
+
+__all__ = ["DIRECTORY", "Hook", "withdraw"]
+
+DIRECTORY = "/sys/fs/bpf/oompolicy"
+OPS, LINK = "oomp_hook", "link"
+MAPS = ("policy", "counts", "decisions")
+NEW = "_new"
+"""bpffs keeps names with a dot for itself."""
+GONE = (errno.ENOLINK, errno.EOPNOTSUPP)
+"""Why a link cannot be given another handler: it was detached, or this kernel does not know how."""
+
+
+class Hook:
+    """A handler that was loaded. Every method raises OSError when the kernel does not do as it is asked."""
+
+    def __init__(self, loaded: Mapping[str, int], directory: str = DIRECTORY) -> None:
+        """`loaded`: descriptors of the object's parts, by name."""
+        self._directory = directory
+        self._loaded = loaded
+        self._policy = Map(loaded["policy"], POLICY_SIZE)
+        self._counts = Map(loaded["counts"], COUNTS_SIZE)
+        self._decisions = RingBuffer(loaded["decisions"], RING_BYTES)
+        self._counts.put(ONLY_KEY, bytes(COUNTS_SIZE))
+
+    @property
+    def descriptor(self) -> int:
+        """Readable when something was decided."""
+        return self._decisions.descriptor
+
+    def put_in_force(self, cgroup: int, terms: Terms) -> list[Verdict]:
+        """For the root cgroup (a descriptor); returns what an earlier handler has decided and nobody has read.
+
+        Its map of targets has to be told before.
+        """
+        self.renew(terms)
+        os.makedirs(self._directory, 0o700, exist_ok=True)  # noqa: PTH103 - as elsewhere in the guard
+        left = list(_left(self._directory, NEW))
+        for name in MAPS:
+            self._pin(self._loaded[name], name + NEW)
+        self._link(cgroup)
+        left = [*_left(self._directory, ""), *left]
+        for name in MAPS:
+            os.rename(self._path(name + NEW), self._path(name))  # noqa: PTH104
+        return sorted(left, key=lambda verdict: verdict.time)
+
+    def renew(self, terms: Terms) -> None:
+        """Has it decide by these from now on."""
+        self._policy.put(ONLY_KEY, terms.packed())
+
+    def read(self) -> list[Verdict]:
+        """What was decided since the last call."""
+        return [Verdict.unpacked(record) for record in self._decisions.read()]
+
+    @property
+    def counts(self) -> Counts:
+        """How often it was asked, and what came of it."""
+        return Counts.unpacked(self._counts.get(ONLY_KEY) or bytes(COUNTS_SIZE))
+
+    def _link(self, cgroup: int) -> None:
+        """By the link that is pinned, or else by a new one, which is pinned last of all."""
+        path = self._path(LINK)
+        try:
+            link = pinned(path)
+        except OSError as error:
+            if error.errno != errno.ENOENT:
+                raise
+        else:
+            try:
+                replace(link, self._loaded[OPS])
+            except OSError as error:
+                if error.errno not in GONE:
+                    raise
+                detach(link)
+            else:
+                return
+            finally:
+                os.close(link)
+        link = attach(self._loaded[OPS], cgroup)
+        self._pin(link, LINK)
+        os.close(link)
+
+    def _pin(self, descriptor: int, name: str) -> None:
+        """In the place of what was there."""
+        _unlink(self._path(name))
+        pin(descriptor, self._path(name))
+
+    def _path(self, name: str) -> str:
+        return f"{self._directory}/{name}"
+
+
+def withdraw(directory: str = DIRECTORY) -> list[Verdict]:
+    """Takes whatever guard's handler is in force out of it, and leaves nothing; returns what nobody has read."""
+    try:
+        link = pinned(f"{directory}/{LINK}")
+    except OSError as error:
+        if error.errno != errno.ENOENT:
+            raise
+    else:
+        detach(link)
+        os.close(link)
+    left = [*_left(directory, ""), *_left(directory, NEW)]
+    for name in (LINK, *MAPS, *(name + NEW for name in MAPS)):
+        _unlink(f"{directory}/{name}")
+    with contextlib.suppress(FileNotFoundError):
+        os.rmdir(directory)  # noqa: PTH106
+    return sorted(left, key=lambda verdict: verdict.time)
+
+
+def _left(directory: str, suffix: str) -> Iterator[Verdict]:
+    """What another handler has decided and nobody has read."""
+    try:
+        descriptor = pinned(f"{directory}/decisions{suffix}")
+    except OSError as error:
+        if error.errno == errno.ENOENT:
+            return
+        raise
+    try:
+        yield from map(Verdict.unpacked, RingBuffer(descriptor, RING_BYTES).read())
+    finally:
+        os.close(descriptor)
+
+
+def _unlink(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)  # noqa: PTH108

@@ -1,0 +1,69 @@
+"""What outlives the process that put our policy in force; prints it as a JSON object.
+
+`python3 -m kernel_oom.lives --directory DIRECTORY`: shortages after that process has ended, after another one has
+replaced the handler, and after it was withdrawn; what each process found that nobody had read; what stays in bpffs.
+"""
+
+import argparse
+import json
+import os
+import sys
+from typing import Any
+
+from kernel_oom.arena import Arena, folder
+from kernel_oom.hook import BPFFS, Decider
+from oompolicy_agent.guard.assist_abi import Flag, Target
+from oompolicy_agent.guard.hook import withdraw
+from oompolicy_agent.guard.hook_abi import Verdict
+from random_oom.worker import CGROUPS
+
+PRIORITIES = {"small": 1, "big": 2, "hog": 3}
+
+
+def enforce_and_die(directory: str, *, is_killed: bool) -> list[str]:
+    """A process of its own puts the policy in force, and ends; what it found unread, by path."""
+    said, says = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        decider = Decider(directory)
+        decider.tell({folder(name).stat().st_ino: Target(p, Flag.HAS_PRIORITY) for name, p in PRIORITIES.items()})
+        os.write(says, json.dumps(paths(decider.left)).encode() + b"\n")
+        os.kill(os.getpid(), 9 if is_killed else 15)
+    os.close(says)
+    os.waitpid(pid, 0)
+    with os.fdopen(said) as answer:
+        found: list[str] = json.loads(answer.read())  # an empty answer is no JSON: it has ended before
+    return found
+
+
+def paths(verdicts: list[Verdict]) -> list[str]:
+    """Of the victims."""
+    return [verdict.path for verdict in verdicts]
+
+
+def died(prepare: Any) -> tuple[Any, list[str]]:  # noqa: ANN401 - whatever it returns is handed on
+    """What a preparation said when everybody was there, and who died of the shortage after it."""
+    arena = Arena(of_the_node=False)
+    arena.build()
+    said = prepare()
+    outcome = arena.run_out()
+    arena.clear()
+    return said, outcome.died
+
+
+def main() -> None:
+    """Plays."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--directory", required=True)
+    directory = parser.parse_args().directory
+    (CGROUPS / "cgroup.subtree_control").write_text("+memory")
+    first = died(lambda: enforce_and_die(directory, is_killed=True))
+    second = died(lambda: enforce_and_die(directory, is_killed=False))
+    third = died(lambda: paths(withdraw()))
+    names = sorted(path.name for path in BPFFS.iterdir())
+    found = {"left": [first[0], second[0], third[0]], "died": [first[1], second[1], third[1]], "names": names}
+    json.dump(found, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

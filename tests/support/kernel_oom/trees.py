@@ -1,0 +1,139 @@
+"""Runs memcgs of random trees out of memory, and compares whom our policy kills with what the specification says.
+
+`python3 -m kernel_oom.trees --directory DIRECTORY --events N --seed N`; it ends with a JSON object. In each tree
+somebody who is protected takes more and more, a little at a time, so that one after another dies.
+"""
+
+import argparse
+import json
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from differential.forest import Place, Trees
+from differential.policies import drawn, snapshot_of
+from kernel_oom.hook import Decider
+from kernel_oom.scenes import HOG
+from oompolicy_agent.guard.assist_abi import Flag, Question, Target
+from oompolicy_agent.guard.hook import withdraw
+from oompolicy_agent.guard.hook_abi import Outcome, Verdict
+from oompolicy_agent.guard.memcgs import CgroupFS
+from oompolicy_agent.select import champion
+from random_oom.worker import CGROUPS, MEBIBYTE, Worker
+
+ROOM, STEP = 4, 2
+"""MiB: what is left when the hog begins, and what it takes at a time: less than any death gives back."""
+MOST_VICTIMS, MOST_STEPS = 5, 60
+"""Of one tree."""
+MOST_LEAVES, MOST_SHOWN = 16, 5
+
+
+@dataclass
+class Score:
+    """What has happened so far.
+
+    Attributes:
+        unclear: deaths in a row for one step of the hog, so that what each was chosen from is not known any more.
+        wrong: those that differ from the specification.
+    """
+
+    events: int = 0
+    unclear: int = 0
+    nothing: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+
+class Tree:
+    """One random tree with a random policy."""
+
+    def __init__(self, decider: Decider, chance: random.Random) -> None:
+        self._decider, self._cgroups = decider, CgroupFS(str(CGROUPS))
+        self._trees = Trees(chance)
+        self._trees.plant(chance.randint(2, MOST_LEAVES))
+        inner = [place for place in self._trees.places if not place.is_leaf]
+        self._domain = chance.choice(inner)
+        self._told, self._tie_break, self._default = drawn(chance, self._trees.places)
+        self._hog = self._with_hog()
+        decider.tell(self._told, tie_break=self._tie_break, default_priority=self._default)
+
+    def play(self, score: Score) -> None:
+        """Until enough have died, or nobody is left who may."""
+        folder = CGROUPS / self._domain.path.lstrip("/")
+        limit = int((folder / "memory.current").read_text()) + ROOM * MEBIBYTE
+        (folder / "memory.max").write_text(str(limit))
+        victims = 0
+        for size in range(STEP, STEP * MOST_STEPS, STEP):
+            populated = self._populated()
+            is_alive = self._takes(size)
+            fresh = self._decider.listen()[:]
+            self._decider.verdicts.clear()
+            score.events += len(fresh)
+            score.unclear += max(0, len(fresh) - 1)
+            score.nothing += [verdict.outcome for verdict in fresh].count(Outcome.NOTHING_ELIGIBLE)
+            if len(fresh) == 1 and (difference := self._difference(fresh[0], populated)):
+                score.wrong.append(difference)
+            victims += len(fresh)
+            if victims >= MOST_VICTIMS or not is_alive or any(verdict.outcome for verdict in fresh):
+                return
+
+    def clear(self) -> None:
+        """Takes it down."""
+        (CGROUPS / self._domain.path.lstrip("/") / "memory.max").write_text("max")
+        self._trees.clear()
+
+    def _with_hog(self) -> Worker:
+        hog = self._trees.add(self._domain.path + HOG, 0, is_leaf=True)
+        assert hog
+        hog.wait_ready()
+        self._told[self._trees.places[-1].id] = Target(0, Flag.PROTECTED)
+        return hog
+
+    def _takes(self, size: int) -> bool:
+        """Whether the hog is alive after it."""
+        try:
+            self._hog.hold(size)
+        except (ChildProcessError, BrokenPipeError):
+            return False
+        return True
+
+    def _populated(self) -> dict[int, bool]:
+        return {place.id: bool(self._cgroups.is_populated(place.path)) for place in self._trees.places}
+
+    def _difference(self, verdict: Verdict, populated: Mapping[int, bool]) -> str | None:
+        """What the specification says of the same numbers, if it is something else."""
+        found = {id_: self._found(id_, target, verdict) for id_, target in self._told.items()}
+        question = Question(self._domain.id, 0, self._default, self._tie_break)
+        places: list[Place] = self._trees.places
+        expected = champion(snapshot_of(self._domain.path, question, places, found, populated))
+        if verdict.victim == (expected.memcg.id if expected else 0):
+            return None
+        return f"{verdict} instead of {expected} of {found} {places} {populated}"
+
+    def _found(self, id_: int, told: Target, verdict: Verdict) -> Target:
+        measured = self._decider.found(id_)
+        return replace(told, usage_bytes=measured.usage_bytes if measured.run == verdict.number else 0)
+
+
+def main() -> None:
+    """Plays tree after tree."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--directory", required=True)
+    parser.add_argument("--events", type=int, required=True)
+    parser.add_argument("--seed", type=int, required=True)
+    wanted = parser.parse_args()
+    (CGROUPS / "cgroup.subtree_control").write_text("+memory")
+    decider, score, trees = Decider(wanted.directory), Score(), 0
+    chance = random.Random(wanted.seed)  # noqa: S311 - repeatable
+    while score.events < wanted.events:
+        tree = Tree(decider, chance)
+        tree.play(score)
+        tree.clear()
+        trees += 1
+    withdraw()
+    print(
+        json.dumps({"trees": trees, **vars(score), "wrong": score.wrong[:MOST_SHOWN], "wrongCount": len(score.wrong)})
+    )
+
+
+if __name__ == "__main__":
+    main()
