@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from oompolicy_agent.guard.assist_abi import Flag, Target
 from random_oom.host import available
 from random_oom.stage import is_removed, wait_until
 from random_oom.worker import CGROUPS, MEBIBYTE, Worker
 
-__all__ = ["Arena", "Outcome"]
+__all__ = ["OUTSIDE", "Arena", "Outcome", "folder", "targets"]
 
 TOP = CGROUPS / "arena"
 SIZES = {"small": 30, "big": 40, "hog": 10}
@@ -21,6 +22,7 @@ NODE_SIZES = {"small": 100, "big": 120, "hog": 10}
 BEYOND, STEP = 40, 20
 """MiB that the hog takes beyond what the node seems to have, and then more, until somebody dies."""
 OUTSIDE = CGROUPS / "outside"
+PRIORITIES = {"small": 1, "big": 2, "hog": 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,3 +93,8 @@ class Arena:
 def folder(name: str) -> Path:
     """Of one of the three."""
     return TOP / name
+
+
+def targets() -> dict[int, Target]:
+    """What our policy is told of the three: `small` dies first."""
+    return {folder(name).stat().st_ino: Target(level, Flag.HAS_PRIORITY) for name, level in PRIORITIES.items()}

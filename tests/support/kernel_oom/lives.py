@@ -10,14 +10,11 @@ import os
 import sys
 from typing import Any
 
-from kernel_oom.arena import Arena, folder
+from kernel_oom.arena import Arena, targets
 from kernel_oom.hook import BPFFS, Decider
-from oompolicy_agent.guard.assist_abi import Flag, Target
 from oompolicy_agent.guard.hook import withdraw
 from oompolicy_agent.guard.hook_abi import Verdict
 from random_oom.worker import CGROUPS
-
-PRIORITIES = {"small": 1, "big": 2, "hog": 3}
 
 
 def enforce_and_die(directory: str, *, is_killed: bool) -> list[str]:
@@ -26,7 +23,7 @@ def enforce_and_die(directory: str, *, is_killed: bool) -> list[str]:
     pid = os.fork()
     if pid == 0:
         decider = Decider(directory)
-        decider.tell({folder(name).stat().st_ino: Target(p, Flag.HAS_PRIORITY) for name, p in PRIORITIES.items()})
+        decider.tell(targets())
         os.write(says, json.dumps(paths(decider.left)).encode() + b"\n")
         os.kill(os.getpid(), 9 if is_killed else 15)
     os.close(says)

@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from kernel_oom.arena import Arena, folder
+from kernel_oom.arena import Arena, targets
 from kernel_oom.hook import FOR_NANOSECONDS, Decider
-from oompolicy_agent.guard.assist_abi import Flag, Target
 from oompolicy_agent.guard.hook import withdraw
 from oompolicy_agent.guard.hook_abi import Mode
 from random_oom.worker import CGROUPS
@@ -30,9 +29,7 @@ def play(decider: Decider, mode: Mode, nanoseconds: int, *, of_the_node: bool) -
     """One shortage, with `small` the first to die by its priority."""
     arena = Arena(of_the_node=of_the_node)
     arena.build()
-    priorities = {"small": 1, "big": 2, "hog": 3}
-    targets = {folder(name).stat().st_ino: Target(priority, Flag.HAS_PRIORITY) for name, priority in priorities.items()}
-    decider.tell(targets, mode, nanoseconds)
+    decider.tell(targets(), mode, nanoseconds)
     before = decider.counts
     outcome = arena.run_out()
     decided = [asdict(verdict) | {"outcome": verdict.outcome.name} for verdict in decider.listen()]
