@@ -10,7 +10,7 @@ from random_oom.host import available
 from random_oom.stage import is_removed, wait_until
 from random_oom.worker import CGROUPS, MEBIBYTE, Worker
 
-__all__ = ["Arena", "Outcome"]
+__all__ = ["TOP", "Arena", "Outcome", "folder"]
 
 TOP = CGROUPS / "arena"
 SIZES = {"small": 30, "big": 40, "hog": 10}
