@@ -64,7 +64,8 @@ static void print_descriptors(struct bpf_object *object)
 	struct bpf_map *map;
 
 	bpf_object__for_each_map(map, object) {
-		if (bpf_map__fd(map) < 0 || bpf_map__is_internal(map))
+		/* what is left out has a descriptor all the same, of a placeholder */
+		if (!bpf_map__autocreate(map) || bpf_map__is_internal(map))
 			continue;
 		if (is_struct_ops(map))
 			fill(map);
