@@ -96,6 +96,34 @@ static __always_inline void name_victim(struct oomp_decision *decision)
 	bpf_cgroup_release(cgrp);
 }
 
+/*
+ * Whether we were told anything about this domain, or about what it is in. A global function is verified by itself: as a
+ * part of its caller it would multiply all that comes after it.
+ */
+__noinline int oomp_is_ours(__u64 cgroup_id)
+{
+	struct cgroup *cgrp = bpf_cgroup_from_id(cgroup_id);
+	struct cgroup_subsys_state *css;
+	struct oomp_target *target;
+	int i, ours = 1; /* it holds whatever we were told of */
+	__u64 id;
+
+	if (!cgrp)
+		return 0;
+	css = &cgrp->self;
+	for (i = 0; i < OOMP_MOST_LEVELS && css; i++) {
+		id = BPF_CORE_READ(css, cgroup, kn, id);
+		target = bpf_map_lookup_elem(&targets, &id);
+		if (target) {
+			ours = !(target->flags & OOMP_NOBODYS);
+			break;
+		}
+		css = BPF_CORE_READ(css, parent);
+	}
+	bpf_cgroup_release(cgrp);
+	return ours;
+}
+
 static __always_inline void publish(struct oomp_counts *count)
 {
 	if (bpf_ringbuf_output(&decisions, &hook_decision, sizeof(hook_decision), 0) && count)
@@ -162,15 +190,27 @@ int BPF_PROG(oomp_handle, struct oom_control *oc)
 	domain = domain ? bpf_get_mem_cgroup(&domain->css) : bpf_get_root_mem_cgroup();
 	if (!domain)
 		return 0;
+	hook_run.domain = BPF_CORE_READ(domain, css.cgroup, kn, id);
+	if (!oomp_is_ours(hook_run.domain)) {
+		bpf_put_mem_cgroup(domain);
+		if (count)
+			count->not_ours++;
+		return 0;
+	}
 	__builtin_memset(decision, 0, sizeof(*decision) - sizeof(decision->names));
 	decision->time = start;
-	hook_run.domain = decision->domain = BPF_CORE_READ(domain, css.cgroup, kn, id);
+	decision->domain = hook_run.domain;
 	hook_run.number = decision->number = OOMP_HOOK_RUNS | ++hook_runs;
 	hook_run.default_priority = told->default_priority;
 	hook_run.tie_break = told->tie_break;
 	hook_run.swap_page = told->swap_page;
 	decide(oc, domain, told);
 	bpf_put_mem_cgroup(domain);
+	if (decision->outcome == OOMP_NOTHING_ELIGIBLE && !hook_scratch.found_targets) {
+		if (count)
+			count->not_ours++; /* inside a container, where a tenant has set a limit */
+		return 0;
+	}
 	name_victim(decision);
 	decision->nanoseconds = bpf_ktime_get_boot_ns() - start;
 	publish(count);

@@ -12,6 +12,7 @@ enum oomp_target_flags {
 	OOMP_UNKILLABLE = 1 << 5, /* a sandbox: no candidate, and its memory is nobody's fault */
 	OOMP_EXCLUDED = 1 << 6, /* no candidate now: it dies already, or would not die */
 	OOMP_UNKNOWN = 1 << 7, /* loses to nothing that is known; has no priority */
+	OOMP_NOBODYS = 1 << 8, /* of the host, and nobody has asked for anything: an OOM in it is the kernel's own affair */
 };
 
 /* The value of the map `targets`, by cgroup id. A memcg that is not in it is no candidate and has no priority. */
@@ -103,6 +104,7 @@ struct oomp_counts {
 	__u64 asked;
 	__u64 stepped_aside; /* Off, or no longer valid */
 	__u64 constrained; /* of a cpuset or a memory policy, or by sysrq: the kernel's own affair */
+	__u64 not_ours; /* in a domain of which we were told nothing: the same */
 	__u64 lost; /* decisions for which the ring buffer had no room */
 };
 

@@ -5,8 +5,8 @@
  * A program of its own and not a library of the guard's, because a crash in here must not take the guard along, and so
  * that the guard has no libbpf in its memory for ever. It says on stdout by which descriptors it has the object's maps and
  * programs, one `NAME DESCRIPTOR` a line and `ready` after the last, and keeps them until its stdin is closed: the guard
- * takes them over by pidfd_getfd(2). The map `targets` has room for ENTRIES memcgs. What the kernel has no type for
- * (struct_ops maps, with their programs) is left out.
+ * takes them over by pidfd_getfd(2). The map `targets` has room for ENTRIES memcgs. Where the kernel has no OOM hook,
+ * everything that is for it is left out.
  *
  * Ends with 1 when the kernel, or libbpf, has refused; both say why on stderr.
  */
@@ -35,8 +35,8 @@ static bool is_struct_ops(const struct bpf_map *map)
 	return bpf_map__type(map) == BPF_MAP_TYPE_STRUCT_OPS;
 }
 
-/* Leaves out what only a kernel with the OOM hook can load. */
-static void choose_parts(struct bpf_object *object)
+/* Leaves out what only a kernel with the OOM hook can load, or has a use for. */
+static void choose_parts(struct bpf_object *object, const struct bpf_map *targets)
 {
 	struct btf *kernel = btf__load_vmlinux_btf();
 	bool has_hook = kernel && btf__find_by_name_kind(kernel, "bpf_oom_ops", BTF_KIND_STRUCT) > 0;
@@ -44,7 +44,7 @@ static void choose_parts(struct bpf_object *object)
 
 	btf__free(kernel);
 	bpf_object__for_each_map(map, object) {
-		if (is_struct_ops(map))
+		if (map != targets && !bpf_map__is_internal(map))
 			bpf_map__set_autocreate(map, has_hook);
 	}
 }
@@ -64,7 +64,8 @@ static void print_descriptors(struct bpf_object *object)
 	struct bpf_map *map;
 
 	bpf_object__for_each_map(map, object) {
-		if (bpf_map__fd(map) < 0 || bpf_map__is_internal(map))
+		/* what is left out has a descriptor all the same, of a placeholder */
+		if (!bpf_map__autocreate(map) || bpf_map__is_internal(map))
 			continue;
 		if (is_struct_ops(map))
 			fill(map);
@@ -94,7 +95,7 @@ int main(int argc, char **argv)
 	targets = bpf_object__find_map_by_name(object, "targets");
 	if (!targets || bpf_map__set_max_entries(targets, strtoul(argv[2], NULL, 10)))
 		return fail("Found no map `targets` of that size in", argv[1]);
-	choose_parts(object);
+	choose_parts(object, targets);
 	if (bpf_object__load(object))
 		return fail("Could not load", argv[1]);
 	print_descriptors(object);

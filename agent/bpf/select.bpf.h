@@ -32,6 +32,7 @@ struct siblings {
 /* Of one run; in .bss, because it doesn't fit on the stack of 512 bytes. */
 struct scratch {
 	struct siblings levels[OOMP_MOST_LEVELS];
+	__u32 found_targets; /* whether we were told anything about the domain, or about what is in it */
 };
 
 struct {
@@ -270,6 +271,7 @@ static __always_inline void choose(struct oomp_run *run, struct mem_cgroup *doma
 	bpf_rcu_read_unlock();
 	first = champion_of(&scratch->levels[level], inherited(run, domain));
 	run->victim = run->error ? 0 : first.victim;
+	scratch->found_targets = scratch->levels[level].count;
 	run->nanoseconds = bpf_ktime_get_ns() - start;
 }
 

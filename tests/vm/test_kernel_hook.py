@@ -3,13 +3,14 @@
 import json
 import os
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from guard_scene import GENEROUS
+from guard_scene import CGROUPS, GENEROUS, Guard, Pod, Scene
 from lab import bpf
 from lab.patched_kernel import patched_kernel
 from lab.vm import PROJECT, VM, boot_vm
@@ -140,6 +141,13 @@ def test_when_it_is_off_or_has_expired_it_steps_aside(by_terms: dict[str, Any], 
     assert found["died"] != ["small"]
 
 
+@pytest.mark.parametrize("terms", ["service-that-nobody-named", "nested-by-a-tenant"])
+def test_what_nobody_has_told_us_of_is_the_kernels_own_affair(by_terms: dict[str, Any], terms: str) -> None:
+    found = by_terms[terms]
+    assert (found["verdicts"], len(found["died"]), found["kills"]) == ([], 1, 1)
+    assert found["notOurs"] >= 1
+
+
 def test_it_holds_when_the_guard_is_dead_is_replaced_without_losing_a_word_and_goes_when_it_is_withdrawn(
     machine: VM,
 ) -> None:
@@ -162,6 +170,80 @@ def test_trees_from_the_field_lose_the_right_ones_in_real_ooms(
     by_scenario: dict[str, list[str]], scenario: Scenario
 ) -> None:
     assert by_scenario[scenario.name] == list(scenario.order)
+
+
+KILLED = -signal.SIGKILL
+CRITICAL = Pod("crit", priority=900, qos="burstable")
+BATCH = Pod("batch", priority=10)
+HOG = Pod("hog", priority=20, qos="besteffort")
+PODS_LIMIT = "260M"
+
+
+@pytest.fixture
+def scene(machine: VM) -> Iterator[Scene]:
+    """Three pods at kubepods' limit, of which one will take ever more."""
+    machine.run(["sh", "-c", "mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf"])
+    scene = Scene(machine)
+    scene.build(CRITICAL, BATCH, HOG)
+    machine.write(f"{CGROUPS}/kubepods/memory.max", PODS_LIMIT)
+    scene.tell()
+    yield scene
+    scene.clear()
+    machine.python("from oompolicy_agent.guard.hook import withdraw; withdraw()")
+
+
+def guarded(scene: Scene) -> Guard:
+    """A guard whose handler is in force."""
+    guard = scene.guard(f"--bpf-directory={DIRECTORY}")
+    scene.wait_until("the handler is in force", lambda: scene.status().get("handler"))
+    return guard
+
+
+def run_out(scene: Scene) -> None:
+    """Batch has to die first, then the hog, and the critical one never."""
+    critical, batch = scene.hold(CRITICAL, 60), scene.hold(BATCH, 60)
+    hog = scene.grow(HOG, 40)
+    assert batch.wait(GENEROUS).returncode == KILLED
+    assert hog.wait(GENEROUS).returncode == KILLED
+    assert critical.returncode is None
+
+
+def told(scene: Scene) -> list[tuple[str, str, str, str]]:
+    """What the journal says."""
+    return [(one["backend"], one["outcome"], one["victim"]["pod"], one["domain"]) for one in scene.journal()]
+
+
+BOTH = [("KernelHook", "Killed", pod, "/kubepods") for pod in ("batch", "hog")]
+
+
+def test_a_guard_leaves_it_to_the_kernel_that_asks_its_handler_and_tells_of_it(scene: Scene) -> None:
+    guard = guarded(scene)
+    assert guard.said("Backend is")[-1]["message"] == "Backend is KernelHook"
+    run_out(scene)
+    scene.wait_until("both are recorded", lambda: len(scene.journal()) >= len(BOTH))
+    assert told(scene) == BOTH
+    first = scene.journal()[0]
+    print(first["why"], first["milliseconds"], first["ranking"])
+    assert [layer["decidedBy"] for layer in first["layers"]][-1] == "OnlyChild"
+    assert first["why"]
+    status = scene.status()
+    assert (status["backend"], status["kills"], status["kernelKills"]) == ("KernelHook", 2, 0)
+
+
+def test_with_a_dead_guard_the_policy_holds_and_the_next_guard_tells_of_it(scene: Scene) -> None:
+    guard = guarded(scene)
+    guard.process.kill()
+    guard.process.wait(GENEROUS)
+    run_out(scene)
+    scene.guard(f"--bpf-directory={DIRECTORY}")
+    scene.wait_until("both are recorded", lambda: len(scene.journal()) >= len(BOTH))
+    assert told(scene) == BOTH
+
+
+def test_a_policy_that_is_off_is_really_gone(scene: Scene) -> None:
+    guarded(scene)
+    scene.tell(mode="Off", generation=2)
+    scene.wait_until("nothing is pinned", lambda: not scene.vm.run(["ls", "/sys/fs/bpf"]).stdout.strip())
 
 
 REFUSED = """

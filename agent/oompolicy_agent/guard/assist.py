@@ -56,12 +56,12 @@ class Assist:
             raise OSError(f"the program in the kernel says {answer.error.name}")
         return answer
 
-    def usage(self, ids: Iterable[int] | None = None) -> dict[int, int]:
-        """What the last run has measured, in bytes by memcg id; of all, or of these."""
-        found = {}
+    def usage(self, ids: Iterable[int] | None = None, run: int | None = None) -> dict[int, int]:
+        """What the last run, or that one, has measured, in bytes by memcg id; of all, or of these."""
+        found, wanted = {}, self._runs if run is None else run
         for id_ in self._told if ids is None else ids:
             value = self._map.get(key_of(id_))
-            if value is not None and (target := Target.unpacked(value)).run == self._runs:
+            if value is not None and (target := Target.unpacked(value)).run == wanted:
                 found[id_] = target.usage_bytes
         return found
 

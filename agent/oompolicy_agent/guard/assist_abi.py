@@ -30,6 +30,8 @@ class Flag(enum.IntFlag):
     EXCLUDED = 64
     """No candidate now: it dies already, or would not die."""
     UNKNOWN = 128
+    NOBODYS = 256
+    """Of the host, and nobody has asked for anything: an OOM inside it is the kernel's own affair."""
 
 
 NO_FLAG = Flag(0)

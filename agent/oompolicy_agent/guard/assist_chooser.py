@@ -12,6 +12,7 @@ from oompolicy_agent.guard.gauges import NODE
 from oompolicy_agent.guard.layout import LEAVES, Place
 from oompolicy_agent.guard.snapshot import Facts, snapshot_of
 from oompolicy_agent.guard.targets import Policy, Targets
+from oompolicy_agent.model import Snapshot
 from oompolicy_agent.select import champion
 
 __all__ = ["AssistChooser"]
@@ -62,6 +63,13 @@ class AssistChooser:
         if targets.policy:
             self._assist.ask(self._root_id, targets.policy, with_swap=with_swap)
         return self._measured(self._plain.census.facts(time.monotonic()))
+
+    def seen(self, targets: Targets, domain: str, run: int) -> Snapshot | None:
+        """What that run chose from; None if somebody has measured since."""
+        census = self._plain.census
+        usage = self._assist.usage(run=run)
+        facts = replace(census.facts(time.monotonic()), usage=usage, unread=frozenset())
+        return snapshot_of(census.tree, targets, facts, domain) if usage else None
 
     def check(self, policy: Policy) -> None:
         """Asks without need, to notice in time when it works no more."""

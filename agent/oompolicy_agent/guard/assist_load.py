@@ -8,13 +8,13 @@ import re
 import select
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from oompolicy_agent.guard.support import ASSIST, Reason
+from oompolicy_agent.guard.support import ASSIST, HOOK, NO_HOOK, Reason
 from oompolicy_agent.guard.syscalls import call
 
-__all__ = ["MOST_TARGETS", "Loaded", "RefusedError", "attempt", "load", "load_object", "refusal"]
+__all__ = ["MOST_TARGETS", "Loaded", "RefusedError", "attempt", "load", "load_object", "refusals"]
 
 PIDFD_GETFD = 438
 """The same number on every architecture (Linux 5.6)."""
@@ -24,6 +24,8 @@ MOST_TARGETS = 16384
 """Memcgs with something to be said of them; the kernel takes the map's memory (2 MiB) when it is loaded."""
 OBJECT, LOADER = "oompolicy.bpf.o", "oompolicy-bpf-load"
 PROGRAM, TARGETS = "oomp_choose", "targets"
+HOOK_PARTS = ("oomp_hook", "policy", "counts", "decisions")
+"""Of the OOM handler. The first is there only where the kernel has the hook."""
 MOST_SAID = 1 << 20
 UNRESOLVED = "is referenced but wasn't resolved"
 """What the verifier says of a function that this kernel does not have; those for memcgs came with Linux 7.0."""
@@ -36,14 +38,14 @@ class RefusedError(Exception):
     """The program is not to be had here.
 
     Attributes:
+        reason: one word for programs.
         text: all that libbpf and the verifier have said; the message is the end of it.
-        as_reason: the same for the status.
     """
 
     def __init__(self, reason: str, text: str) -> None:
         super().__init__("; ".join(_gist(text)))
+        self.reason = reason
         self.text = text
-        self.as_reason = Reason(ASSIST, reason, str(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +56,19 @@ class Loaded:
     targets: int
     entries: int = MOST_TARGETS
     """How many the map has room for."""
+    hook: Mapping[str, int] | None = None
+    """The OOM handler and its maps, by name; None: this kernel has no hook for it."""
 
 
 def load(directory: str, entries: int) -> Loaded:
     """Loads the guard's object with room for `entries` memcgs; see `load_object`."""
     descriptors = load_object(directory, OBJECT, entries)
     try:
-        return Loaded(descriptors.pop(PROGRAM), descriptors.pop(TARGETS), entries)
+        program, targets = descriptors.pop(PROGRAM), descriptors.pop(TARGETS)
+        has_hook = HOOK_PARTS[0] in descriptors
+        return Loaded(program, targets, entries, {p: descriptors.pop(p) for p in HOOK_PARTS} if has_hook else None)
     except KeyError as error:
-        raise RefusedError("LoadFailed", f"Expected {PROGRAM} and {TARGETS} in {OBJECT}, found no {error}") from error
+        raise RefusedError("LoadFailed", f"Expected {OBJECT} to have all its parts, found no {error}") from error
     finally:
         _close(descriptors.values())
 
@@ -89,14 +95,13 @@ def attempt(directory: str) -> Loaded | RefusedError:
         return error
 
 
-def refusal(directory: str) -> Reason | None:
-    """Why the object in `directory` cannot be had here; None: it can, which was tried and undone."""
+def refusals(directory: str) -> dict[str, Reason | None]:
+    """By backend, why the object in `directory` does not give it here; None: it does, which was tried and undone."""
     found = attempt(directory)
     if isinstance(found, RefusedError):
-        return found.as_reason
-    os.close(found.program)
-    os.close(found.targets)
-    return None
+        return {backend: Reason(backend, found.reason, str(found)) for backend in (HOOK, ASSIST)}
+    _close([found.program, found.targets, *(found.hook or {}).values()])
+    return {HOOK: None if found.hook else NO_HOOK, ASSIST: None}
 
 
 def _load(command: list[str]) -> dict[str, int]:

@@ -67,6 +67,8 @@ def _target(memcg: Memcg, place: Place, targets: Targets, facts: Facts) -> Targe
         flags |= Flag.UNKNOWN
     if memcg.unit:
         flags |= Flag.UNIT
+    if place.kind is Kind.HOST and host_target(place, targets) is None:
+        flags |= Flag.NOBODYS
     if place.kind in LEAVES:
         flags |= _killable(memcg, place, targets, facts)
     else:

@@ -7,44 +7,61 @@ from oompolicy_agent.guard.assist_chooser import AssistChooser
 from oompolicy_agent.guard.assist_load import Loaded, RefusedError
 from oompolicy_agent.guard.chooser import Choice, Chooser
 from oompolicy_agent.guard.gauges import NODE
+from oompolicy_agent.guard.hook import DIRECTORY, Hook
+from oompolicy_agent.guard.hook_abi import Counts
+from oompolicy_agent.guard.hook_keeper import HookKeeper
+from oompolicy_agent.guard.hook_records import decided, wall_time
 from oompolicy_agent.guard.layout import Kind
 from oompolicy_agent.guard.log import Log
+from oompolicy_agent.guard.records import Decision
 from oompolicy_agent.guard.snapshot import Facts
-from oompolicy_agent.guard.support import ASSIST, BACKEND, HOOK, Reason, not_allowed
+from oompolicy_agent.guard.support import ASSIST, BACKEND, HOOK, NO_HOOK, Reason, not_allowed
 from oompolicy_agent.guard.targets import Policy, Targets
 
-__all__ = ["NO_HOOK", "Backends"]
+__all__ = ["Backends"]
 
 BEST_FIRST = (HOOK, ASSIST, BACKEND)
+KERNELS = (HOOK, ASSIST)
+"""Those that the kernel has to be told of everybody for."""
+FAILED = "Failed"
 CHECK_SECONDS = 5.0
 """How soon it is noticed that the kernel chooses no more."""
 RETRY_SECONDS = 60.0
 """After which what has failed is tried again, while nothing is short."""
-NO_HOOK = Reason(HOOK, "NotBuiltIn", "This agent has no KernelHook backend yet")
 
 
 class Backends:
     """A chooser, like those that it has."""
 
-    def __init__(self, plain: Chooser, log: Log) -> None:
+    def __init__(self, plain: Chooser, log: Log, host_root: str = "") -> None:
         self.census = plain.census
         self.backend = plain.backend
         """Who has chosen the last time."""
         self._plain = plain
         self._assist: AssistChooser | None = None
-        self._checked_at = self._failed_at = float("-inf")
+        self._keeper: HookKeeper | None = None
+        self._host_root = host_root
+        self._checked_at = float("-inf")
+        self._failed_at: dict[str, float] = {}
         self._log = log
-        self._reasons = {HOOK: NO_HOOK, ASSIST: Reason(ASSIST, "NotLoaded", "Nobody has asked for it")}
+        not_loaded = "Nobody has asked for it"
+        self._reasons = {name: Reason(name, "NotLoaded", not_loaded) for name in (HOOK, ASSIST)}
         """Why not, of those that do not work."""
 
     def adopt(self, found: Loaded | RefusedError) -> None:
-        """Takes the program for KernelAssist; where it could not be loaded, says why."""
-        if isinstance(found, Loaded):
-            self._assist = AssistChooser(self._plain, Assist(found))
-            del self._reasons[ASSIST]
+        """Takes the programs for the kernel; where they could not be loaded, says why."""
+        if isinstance(found, RefusedError):
+            self._reasons = {name: Reason(name, found.reason, str(found)) for name in (HOOK, ASSIST)}
+            self._log.info("Could not load the BPF programs", reason=found.reason, err=found.text)
             return
-        self._reasons[ASSIST] = found.as_reason
-        self._log.info("Could not load KernelAssist", reason=found.as_reason.reason, err=found.text)
+        self._assist = AssistChooser(self._plain, Assist(found))
+        del self._reasons[ASSIST]
+        if found.hook is None:
+            self._reasons[HOOK] = NO_HOOK
+            return
+        hook = Hook(found.hook, self._host_root + DIRECTORY)
+        self._keeper = HookKeeper(hook, self._plain.cgroups.root)
+        del self._reasons[HOOK]
 
     def chosen(self, policy: Policy | None) -> str | None:
         """The backend in force under the policy; None: none that it allows works here."""
@@ -60,28 +77,61 @@ class Backends:
             for name in better
         ]
 
+    @property
+    def descriptors(self) -> list[int]:
+        """Readable when there is something for `decided`."""
+        return [self._keeper.descriptor] if self._keeper else []
+
+    @property
+    def handled(self) -> Counts | None:
+        """How often the OOM handler was asked, and what came of it; None: it is not in force."""
+        return self._keeper.counts if self._keeper else None
+
+    def acts_early(self, policy: Policy | None) -> bool:
+        """Whether the guard has to act before the kernel must: not where the kernel asks our handler."""
+        return self.chosen(policy) != HOOK
+
     def prepare(self, targets: Targets, *, with_swap: bool) -> None:
         """Does beforehand what a choice needs, and notices when a backend works no more."""
-        self._try_again(targets)
-        if (assist := self._in_force(targets)) and targets.policy:
-            try:
-                assist.prepare(targets)
-                if (now := time.monotonic()) - self._checked_at >= CHECK_SECONDS:
-                    self._checked_at = now
-                    assist.check(targets.policy)
-            except OSError as error:
-                self._give_up(error)
-            else:
-                return
+        self._try_again(targets, with_swap=with_swap)
+        chosen = self.chosen(targets.policy)
+        if chosen != HOOK:
+            self.let_go()
+        if chosen in KERNELS and self._is_told(chosen, targets, with_swap=with_swap):
+            return
         self._plain.prepare(targets, with_swap=with_swap)
+
+    def let_go(self) -> None:
+        """Takes the OOM handler out of force, if one may be: nobody wants it, or another backend is to decide."""
+        if self._keeper is None or self._keeper.is_in_force is False:
+            return
+        try:
+            self._keeper.let_go()
+        except OSError as error:
+            self._log.error("Could not take the OOM handler out of force", err=str(error))
+
+    def decided(self, targets: Targets) -> list[Decision]:
+        """What the OOM handler has decided since the last call, oldest first."""
+        if self._keeper is None:
+            return []
+        verdicts = self._keeper.take()
+        now, boot = time.time(), time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        places = {place.id: place for place in self.census.tree} if verdicts else {}
+        found = []
+        for verdict in verdicts:
+            domain = places[verdict.domain].path if verdict.domain in places else NODE
+            seen = self._assist.seen(targets, domain, verdict.number) if self._assist else None
+            found.append(decided(verdict, wall_time(verdict, now, boot), places, targets, seen))
+        return found
 
     def measured(self, targets: Targets, *, with_swap: bool) -> Facts:
         """What is known of everybody on the node, with usage."""
-        if assist := self._in_force(targets):
+        chosen = self.chosen(targets.policy)
+        if self._assist and chosen in KERNELS:
             try:
-                return assist.measured(targets, with_swap=with_swap)
+                return self._assist.measured(targets, with_swap=with_swap)
             except OSError as error:
-                self._give_up(error)
+                self._give_up(chosen, error)
         containers = [place for place in self.census.tree if place.kind is Kind.CONTAINER]
         return self.census.measured(self.census.facts(time.monotonic()), containers, with_swap=with_swap)[0]
 
@@ -94,7 +144,7 @@ class Backends:
             try:
                 return assist.choose(targets, domain, with_swap=with_swap, excluded=excluded, futile=futile)
             except OSError as error:
-                self._give_up(error)
+                self._give_up(ASSIST, error)
                 if targets.policy and not targets.policy.allows(BACKEND):
                     return None
         self.backend = BACKEND
@@ -110,25 +160,44 @@ class Backends:
     def _in_force(self, targets: Targets) -> AssistChooser | None:
         return self._assist if self.chosen(targets.policy) == ASSIST else None
 
-    def _give_up(self, error: OSError) -> None:
-        self._reasons[ASSIST] = Reason(ASSIST, "Failed", f"It worked, and then failed: {error}")
-        self._failed_at = time.monotonic()
-        self._log.error("KernelAssist works no more", err=str(error))
-
-    def _try_again(self, targets: Targets) -> None:
-        """Whether what has failed works again: a map that was full may have room by now."""
-        if self._assist is None or ASSIST not in self._reasons or targets.policy is None:
-            return
-        if time.monotonic() - self._failed_at < RETRY_SECONDS or not targets.policy.allows(ASSIST):
-            return
-        self._failed_at = time.monotonic()
+    def _is_told(self, chosen: str, targets: Targets, *, with_swap: bool) -> bool:
+        """Has the kernel told all that it needs; whether it took it."""
         try:
-            self._assist.prepare(targets)
-            self._assist.check(targets.policy)
-        except OSError:  # the reason stays what it was
+            self._tell(chosen, targets, with_swap=with_swap)
+        except OSError as error:
+            self._give_up(chosen, error)
+            return False
+        return True
+
+    def _tell(self, chosen: str, targets: Targets, *, with_swap: bool) -> None:
+        if self._assist is None or targets.policy is None:
             return
-        del self._reasons[ASSIST]
-        self._log.info("KernelAssist works again")
+        self._assist.prepare(targets)
+        if chosen == HOOK and self._keeper:
+            self._keeper.keep(targets.policy, with_swap=with_swap)
+        elif (now := time.monotonic()) - self._checked_at >= CHECK_SECONDS:
+            self._checked_at = now
+            self._assist.check(targets.policy)
+
+    def _give_up(self, backend: str, error: OSError) -> None:
+        self._reasons[backend] = Reason(backend, FAILED, f"It worked, and then failed: {error}")
+        self._failed_at[backend] = time.monotonic()
+        self._log.error(f"{backend} works no more", err=str(error))
+
+    def _try_again(self, targets: Targets, *, with_swap: bool) -> None:
+        """Whether what has failed works again: a map that was full may have room by now."""
+        policy, now = targets.policy, time.monotonic()
+        for backend, reason in list(self._reasons.items()):
+            is_due = reason.reason == FAILED and now - self._failed_at[backend] >= RETRY_SECONDS
+            if policy is None or not is_due or not policy.allows(backend):
+                continue
+            self._failed_at[backend], self._checked_at = now, float("-inf")
+            try:
+                self._tell(backend, targets, with_swap=with_swap)
+            except OSError:  # the reason stays what it was
+                continue
+            del self._reasons[backend]
+            self._log.info(f"{backend} works again")
 
 
 def not_preferred(backend: str) -> Reason:

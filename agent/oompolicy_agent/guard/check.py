@@ -7,11 +7,10 @@ import sys
 from collections.abc import Iterable, Mapping
 
 from oompolicy_agent.explain import readable
-from oompolicy_agent.guard.assist_load import refusal
-from oompolicy_agent.guard.backends import NO_HOOK
+from oompolicy_agent.guard.assist_load import refusals
 from oompolicy_agent.guard.features import Finding, Host, survey
 from oompolicy_agent.guard.host_options import add_host_options, settings_from
-from oompolicy_agent.guard.support import ASSIST, BACKEND, HOOK, Reason, probe
+from oompolicy_agent.guard.support import BACKEND, Reason, probe
 from oompolicy_agent.guard.verdict import Answer
 
 __all__ = ["add_arguments", "run"]
@@ -34,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     settings = settings_from(options)
     findings = survey(Host(settings.cgroup_root, settings.proc, options.sys.rstrip("/")))
     obstacle = probe(settings.cgroup_root, settings.proc).obstacle
-    backends = {HOOK: NO_HOOK, ASSIST: refusal(settings.bpf_directory), BACKEND: obstacle}
+    backends = {**refusals(settings.bpf_directory), BACKEND: obstacle}
     text = _json(findings, backends) if options.output == "json" else _text(findings, backends, in_colour=_in_colour())
     try:
         sys.stdout.write(text)

@@ -12,7 +12,7 @@ A new guard brings a handler of its own and replaces the one in force by the sam
 import contextlib
 import errno
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 from oompolicy_agent.guard.bpf import Map, attach, detach, pin, pinned, replace
 from oompolicy_agent.guard.hook_abi import COUNTS_SIZE, ONLY_KEY, POLICY_SIZE, RING_BYTES, Counts, Terms, Verdict
@@ -21,6 +21,7 @@ from oompolicy_agent.guard.ring_buffer import RingBuffer
 __all__ = ["DIRECTORY", "Hook", "withdraw"]
 
 DIRECTORY = "/sys/fs/bpf/oompolicy"
+"""From the host's root."""
 OPS, LINK = "oomp_hook", "link"
 MAPS = ("policy", "counts", "decisions")
 NEW = "_new"
@@ -53,14 +54,13 @@ class Hook:
         """
         self.renew(terms)
         os.makedirs(self._directory, 0o700, exist_ok=True)  # noqa: PTH103 - as elsewhere in the guard
-        left = list(_left(self._directory, NEW))
+        others = _rings(self._directory)  # open until nobody writes into them any more
         for name in MAPS:
             self._pin(self._loaded[name], name + NEW)
         self._link(cgroup)
-        left = [*_left(self._directory, ""), *left]
         for name in MAPS:
             os.rename(self._path(name + NEW), self._path(name))  # noqa: PTH104
-        return sorted(left, key=lambda verdict: verdict.time)
+        return _unread(others)
 
     def renew(self, terms: Terms) -> None:
         """Has it decide by these from now on."""
@@ -69,6 +69,10 @@ class Hook:
     def read(self) -> list[Verdict]:
         """What was decided since the last call."""
         return [Verdict.unpacked(record) for record in self._decisions.read()]
+
+    def withdraw(self) -> list[Verdict]:
+        """As the function of this name."""
+        return withdraw(self._directory)
 
     @property
     def counts(self) -> Counts:
@@ -117,26 +121,33 @@ def withdraw(directory: str = DIRECTORY) -> list[Verdict]:
     else:
         detach(link)
         os.close(link)
-    left = [*_left(directory, ""), *_left(directory, NEW)]
+    left = _unread(_rings(directory))
     for name in (LINK, *MAPS, *(name + NEW for name in MAPS)):
         _unlink(f"{directory}/{name}")
     with contextlib.suppress(FileNotFoundError):
         os.rmdir(directory)  # noqa: PTH106
-    return sorted(left, key=lambda verdict: verdict.time)
+    return left
 
 
-def _left(directory: str, suffix: str) -> Iterator[Verdict]:
-    """What another handler has decided and nobody has read."""
-    try:
-        descriptor = pinned(f"{directory}/decisions{suffix}")
-    except OSError as error:
-        if error.errno == errno.ENOENT:
-            return
-        raise
-    try:
-        yield from map(Verdict.unpacked, RingBuffer(descriptor, RING_BYTES).read())
-    finally:
-        os.close(descriptor)
+def _rings(directory: str) -> list[RingBuffer]:
+    """Of the handler in force, and of one whose guard died while it put it in force."""
+    found = []
+    for name in ("decisions", "decisions" + NEW):
+        try:
+            found.append(RingBuffer(pinned(f"{directory}/{name}"), RING_BYTES))
+        except OSError as error:
+            if error.errno != errno.ENOENT:
+                raise
+    return found
+
+
+def _unread(rings: Iterable[RingBuffer]) -> list[Verdict]:
+    """What is in them, oldest first; they are closed."""
+    found = []
+    for ring in rings:
+        found += [Verdict.unpacked(record) for record in ring.read()]
+        os.close(ring.descriptor)
+    return sorted(found, key=lambda verdict: verdict.time)
 
 
 def _unlink(path: str) -> None:

@@ -10,7 +10,7 @@ from oompolicy_agent.model import TieBreak
 __all__ = ["COUNTS_SIZE", "ONLY_KEY", "POLICY_SIZE", "RING_BYTES", "Counts", "Mode", "Outcome", "Terms", "Verdict"]
 
 _TERMS = struct.Struct("=iIIIQ")
-_COUNTS = struct.Struct("=QQQQ")
+_COUNTS = struct.Struct("=QQQQQ")
 _VERDICT = struct.Struct("=QQQQQQQIIIIII")
 NAME_BYTES = 96
 RING_BYTES = 1 << 17
@@ -66,13 +66,25 @@ class Counts:
     Attributes:
         stepped_aside: of these, when it was Off or no longer valid.
         constrained: of these, for a cpuset, a memory policy or sysrq, which are the kernel's own affair.
+        not_ours: of these, in a memcg of which we were told nothing, which are so, too.
         lost: decisions of which there is no record, because nobody had read those before.
     """
 
     asked: int = 0
     stepped_aside: int = 0
     constrained: int = 0
+    not_ours: int = 0
     lost: int = 0
+
+    def document(self) -> dict[str, int]:
+        """As the status has it."""
+        return {
+            "asked": self.asked,
+            "steppedAside": self.stepped_aside,
+            "constrained": self.constrained,
+            "notOurs": self.not_ours,
+            "lost": self.lost,
+        }
 
     @staticmethod
     def unpacked(value: bytes) -> "Counts":

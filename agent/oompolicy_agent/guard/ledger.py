@@ -75,6 +75,17 @@ class Ledger:
         message = MESSAGES[decision.outcome].format(unit=victim.unit.lower(), name=victim.name)
         self._log.info(message, **_fields(decision), why=why)
 
+    def kernel_decided(self, decision: Decision) -> None:
+        """Records what our handler has decided in the kernel; the record is complete."""
+        if decision.outcome == "NothingEligible":
+            self.nothing_eligible(decision)
+            return
+        self.kills += decision.outcome in KILLS
+        self._conclude(decision)
+        if victim := decision.victim:
+            message = MESSAGES[decision.outcome].format(unit=victim.unit.lower(), name=victim.name)
+            self._log.info(message, **_fields(decision), why=decision.why)
+
     def nothing_eligible(self, decision: Decision) -> None:
         """Records that nobody may be killed although memory is short."""
         self._conclude(decision)

@@ -13,6 +13,7 @@ from oompolicy_agent.guard.rehearsal import Understudy
 from oompolicy_agent.guard.reporter import Reporter
 from oompolicy_agent.guard.settings import Limits
 from oompolicy_agent.guard.support import BACKEND
+from oompolicy_agent.guard.targets import Policy
 from oompolicy_agent.guard.upkeep import ENFORCE, Upkeep
 
 __all__ = ["Loop"]
@@ -23,6 +24,8 @@ IDLE_PAUSE = 1.0
 """While nothing can be done here at all."""
 WHOLE_PASS_SECONDS = 0.95
 """A little less than the longest pause, so that a pause of a second is followed by a whole pass."""
+HANDLED_SECONDS = 5.0
+"""How long the kernel's kills in a pod are taken for those that our handler has decided."""
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.1, 2.0
 
 
@@ -37,6 +40,9 @@ class Loop:
         self._upkeep = Upkeep(parts)
         self._limits = parts.settings.limits
         self._tree_version = 0
+        self._kernel_kills_before: int | None = None
+        self._handled: dict[str, float] = {}
+        """Whose death our handler has decided lately, and when we heard of it: pods by uid, memcgs by path."""
         self._backoff = FIRST_BACKOFF
         self._passed_at = float("-inf")
 
@@ -72,11 +78,12 @@ class Loop:
         self._passed_at = now
         has_changed = self._take_in_news()
         reading = self._lookout.read()
+        self._record_the_kernels_decisions()
         self._count_kernel_kills(reading)
         targets = self._parts.inbox.targets
         shortages = self._lookout.see(reading, targets.kubelet_hard_eviction_bytes, self._kill_to_free)
         had_victim = self._look_after_victim()
-        if targets.policy and self._duty.obstacle is None and not had_victim:
+        if targets.policy and self._may_act_early(targets.policy) and not had_victim:
             # what was measured before a victim's end says nothing after it
             for shortage in shortages[:1]:
                 has_decided = self._parts.enforcer.act(shortage, targets, targets.policy)
@@ -145,10 +152,29 @@ class Loop:
             milliseconds = int((time.monotonic() - start) * 1000)
             parts.log.info("Rehearsed a kill", milliseconds=milliseconds, err=problem)
 
+    def _may_act_early(self, policy: Policy) -> bool:
+        return self._duty.obstacle is None and self._parts.chooser.acts_early(policy)
+
+    def _record_the_kernels_decisions(self) -> None:
+        """What our handler has decided inside the OOM killer."""
+        parts, now = self._parts, time.monotonic()
+        for decision in parts.chooser.decided(parts.inbox.targets):
+            parts.ledger.kernel_decided(decision)
+            if decision.victim and decision.outcome == "Killed":
+                self._handled[decision.victim.owner] = now
+        self._handled = {owner: at for owner, at in self._handled.items() if now - at < HANDLED_SECONDS}
+
     def _count_kernel_kills(self, reading: Reading) -> None:
+        """Where our handler decides, a pass later: the kernel counts a kill a moment before we hear of it."""
         parts = self._parts
         targets, census = parts.inbox.targets, parts.census
-        for kill in parts.kernel_kills.since_last(reading.kernel_kills, census.tree, census.top):
+        total, before = reading.kernel_kills, self._kernel_kills_before
+        self._kernel_kills_before = total
+        if before is not None and not parts.chooser.acts_early(targets.policy):
+            total = before
+        for kill in parts.kernel_kills.since_last(total, census.tree, census.top):
+            if kill.pod and kill.pod.pod_uid in self._handled:
+                continue
             order = classes(census.tree, targets, census.facts(time.monotonic()))
             would_too = agreed(kill, order, targets, parts.means.cgroups.is_populated) if targets.policy else None
             parts.enforcer.kernel_killed(kill.count)
@@ -172,6 +198,8 @@ class Loop:
         if is_relaxed:
             self._parts.enforcer.relax()
         may_act = self._duty.obstacle is None and policy is not None and policy.mode == ENFORCE
+        if self._duty.obstacle:
+            self._parts.chooser.let_go()
         self._upkeep.do(reading, may_act=may_act, is_relaxed=is_relaxed, has_changed=has_changed)
 
     def _publish(self, *, has_changed: bool) -> None:

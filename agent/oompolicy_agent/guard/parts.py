@@ -93,7 +93,7 @@ def assemble(settings: Settings, log: Log, folders: Folders, wake: int) -> Parts
     cgroups = CgroupFS(settings.cgroup_root)
     census = Census(cgroups, Roles(settings.host_root), settings.limits, settings.pod_uid, settings.proc)
     pressure = Pressure(settings.limits, wake)
-    chooser = Backends(Chooser(cgroups, census, settings.proc), log)
+    chooser = Backends(Chooser(cgroups, census, settings.proc), log, settings.host_root)
     means = Means(cgroups, settings.proc, Crew())
     # one each: a journal that waits for its disk must not silence the status
     journal_disk, status_disk = Disk(), Disk()

@@ -44,7 +44,9 @@ class Reporter:
     def _status(self, node: Watch, obstacle: Reason | None, kill_to_free: float) -> Status:
         parts, threshold = self._parts, node.below.room if node.below else None
         policy = parts.inbox.targets.policy
-        better = tuple(parts.chooser.reasons(policy))
+        better, handled = tuple(parts.chooser.reasons(policy)), parts.chooser.handled
+        lost = handled.lost if handled else 0
+        self.problems["handler"] = f"{lost} decisions of the OOM handler were lost: nobody read them" if lost else None
         return Status(
             policy=policy,
             audit=audit.policy if (audit := parts.inbox.targets.audit) else None,
@@ -59,6 +61,7 @@ class Reporter:
             disagreed=parts.ledger.disagreed,
             own_limit_kills=parts.ledger.own_limit_kills,
             adjusted=parts.adjustments.count,
+            handled=handled,
             last_decision=parts.ledger.last,
             problems=self._all_problems(),
         )

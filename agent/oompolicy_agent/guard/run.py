@@ -80,6 +80,8 @@ def guard(settings: Settings) -> int:
     raise_file_limit()
     parts = assemble(settings, log, folders, stop.wake)
     parts.chooser.adopt(program)
+    for descriptor in parts.chooser.descriptors:
+        parts.pressure.also_wake(descriptor)
     take_over(parts)
     loop = Loop(parts)
     loop.problems["memory"] = lock_memory()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from oompolicy_agent.guard.clock import stamp
 from oompolicy_agent.guard.disk import Disk
 from oompolicy_agent.guard.files import read_kernel, replace
+from oompolicy_agent.guard.hook_abi import Counts
 from oompolicy_agent.guard.log import Log
 from oompolicy_agent.guard.records import FORMAT_VERSION, policy_document
 from oompolicy_agent.guard.snapshot import Mapped
@@ -40,6 +41,8 @@ class Status:
     disagreed: int
     own_limit_kills: int
     adjusted: int
+    handled: Counts | None
+    """By the OOM handler, if it is in force."""
     last_decision: Mapping[str, object] | None
     problems: Iterable[str]
 
@@ -65,6 +68,7 @@ class Status:
             "kernelKillsDisagreed": self.disagreed,
             "ownLimitKills": self.own_limit_kills,
             "adjustedProcesses": self.adjusted,
+            "handler": self.handled and self.handled.document(),
             "lastDecision": self.last_decision,
             "problems": list(dict.fromkeys(self.problems))[:MOST_PROBLEMS],
         }

@@ -13,6 +13,7 @@ __all__ = [
     "ASSIST",
     "BACKEND",
     "HOOK",
+    "NO_HOOK",
     "Reason",
     "Support",
     "missing_cgroup_v2",
@@ -42,6 +43,9 @@ class Support:
     obstacle: Reason | None
     """None: the Userspace backend works."""
     is_final: bool = True
+
+
+NO_HOOK = Reason(HOOK, "NoHook", "This kernel has no struct bpf_oom_ops; no released one has: see docs/kernel.md")
 
 
 def probe(cgroup_root: str, proc: str) -> Support:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from oompolicy_agent.guard.assist_load import LOADER, OBJECT, RefusedError, load, refusal
+from oompolicy_agent.guard.assist_load import LOADER, OBJECT, RefusedError, load, refusals
 
 VERIFIER = """libbpf: prog 'x': BPF program load failed: -EINVAL
 libbpf: prog 'x': -- BEGIN PROG LOAD LOG --
@@ -34,8 +34,8 @@ def refused(folder: str) -> RefusedError:
 def test_the_verifiers_last_words_are_the_reason_and_the_whole_is_kept(tmp_path: Path) -> None:
     (tmp_path / "said").write_text(VERIFIER)
     error = refused(loader(tmp_path, f"cat {tmp_path}/said >&2; exit 1"))
-    assert error.as_reason.reason == "NoMemcgKfuncs"
-    assert error.as_reason.message == (
+    assert error.reason == "NoMemcgKfuncs"
+    assert str(error) == (
         "21: <invalid kfunc call>; kfunc 'bpf_get_mem_cgroup' is referenced but wasn't resolved; "
         "Could not load oompolicy.bpf.o: Invalid argument"
     )
@@ -58,8 +58,8 @@ def test_the_verifiers_last_words_are_the_reason_and_the_whole_is_kept(tmp_path:
 )
 def test_whatever_it_does_there_is_a_reason(tmp_path: Path, script: str, message: str) -> None:
     error = refused(loader(tmp_path, script))
-    assert error.as_reason.reason == "LoadFailed"
-    assert message in error.as_reason.message
+    assert error.reason == "LoadFailed"
+    assert message in str(error)
 
 
 def test_its_descriptors_are_taken_over_and_it_ends(tmp_path: Path) -> None:
@@ -74,15 +74,19 @@ def test_its_descriptors_are_taken_over_and_it_ends(tmp_path: Path) -> None:
         "program",
         "targets",
     ]
-    assert refusal(str(tmp_path)) is None
+    assert found.hook is None
+    against = refusals(str(tmp_path))
+    assert (against["KernelAssist"], against["KernelHook"] and against["KernelHook"].reason) == (None, "NoHook")
 
 
 def test_an_object_without_the_program_is_refused(tmp_path: Path) -> None:
     script = f"exec 5<{tmp_path}; echo other 5; echo ready; cat"
-    assert "no 'oomp_choose'" in refused(loader(tmp_path, script)).as_reason.message
+    assert "no 'oomp_choose'" in str(refused(loader(tmp_path, script)))
 
 
 def test_an_agent_without_it_says_so(tmp_path: Path) -> None:
-    reason = refusal(str(tmp_path))
-    assert reason
-    assert (reason.backend, reason.reason) == ("KernelAssist", "NotBuiltIn")
+    against = refusals(str(tmp_path))
+    assert {name: reason and reason.reason for name, reason in against.items()} == {
+        "KernelHook": "NotBuiltIn",
+        "KernelAssist": "NotBuiltIn",
+    }

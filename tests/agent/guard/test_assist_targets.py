@@ -83,7 +83,7 @@ def test_pod_container_sandbox_and_a_service_that_nobody_named() -> None:
         2: Target(10, Flag.HAS_PRIORITY | Flag.PARTS, 128),
         3: Target(7, Flag.HAS_PRIORITY | Flag.UNIT, 64),
         4: Target(0, Flag.UNIT | Flag.UNKILLABLE),
-        5: Target(0, Flag.PROTECTED),
+        5: Target(0, Flag.PROTECTED | Flag.NOBODYS),
     }
 
 

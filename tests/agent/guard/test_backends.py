@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from fake_hook import FakeHook
 from guard_host import FakeHost
 from oompolicy_agent.guard import backends
 from oompolicy_agent.guard.assist import Assist
@@ -13,6 +14,7 @@ from oompolicy_agent.guard.assist_load import Loaded, RefusedError
 from oompolicy_agent.guard.backends import Backends
 from oompolicy_agent.guard.census import Census
 from oompolicy_agent.guard.chooser import Chooser
+from oompolicy_agent.guard.hook_abi import Outcome, Verdict
 from oompolicy_agent.guard.log import Log
 from oompolicy_agent.guard.memcgs import CgroupFS
 from oompolicy_agent.guard.sandboxes import Roles
@@ -109,7 +111,7 @@ def test_each_better_one_has_its_reason(found: Backends) -> None:
 
 
 def test_one_that_works_needs_no_reason_unless_another_comes_before_it(assisted: Backends) -> None:
-    assert reasons(assisted) == {"KernelHook": "NotBuiltIn"}
+    assert reasons(assisted) == {"KernelHook": "NoHook"}
     assert reasons(assisted, "Userspace", "KernelAssist") == {
         "KernelHook": "NotAllowed",
         "KernelAssist": "NotPreferred",
@@ -120,7 +122,7 @@ def test_a_kernel_that_refuses_at_the_last_moment_is_replaced_by_a_scan(assisted
     assisted.prepare(told(), with_swap=False)
     assert choose(assisted, told()) == "/kubepods/podlow/low-main"
     assert assisted.backend == assisted.chosen(ALL) == "Userspace"
-    assert reasons(assisted) == {"KernelHook": "NotBuiltIn", "KernelAssist": "Failed"}
+    assert reasons(assisted) == {"KernelHook": "NoHook", "KernelAssist": "Failed"}
 
 
 def test_where_no_scan_is_allowed_there_is_none(assisted: Backends) -> None:
@@ -153,6 +155,83 @@ def test_what_has_failed_is_tried_again_and_taken_when_it_works(
     monkeypatch.setattr(Broken, "ask", lambda *_, **__: Answer(RunError.OK, 0, 0, 0, 0, 0))
     assisted.prepare(told(), with_swap=False)
     assert assisted.chosen(ALL) == "KernelAssist"
+
+
+@pytest.fixture
+def hook() -> FakeHook:
+    return FakeHook()
+
+
+@pytest.fixture
+def hooked(found: Backends, hook: FakeHook, monkeypatch: pytest.MonkeyPatch) -> Backends:
+    """On a kernel that asks."""
+    monkeypatch.setattr(backends, "Assist", Working)
+    monkeypatch.setattr(backends, "Hook", lambda *_: hook)
+    found.adopt(Loaded(-1, -1, hook={"oomp_hook": -1}))
+    return found
+
+
+class Working(Broken):
+    """As a kernel that does as it is asked."""
+
+    def ask(self, domain: int, policy: Policy, *, with_swap: bool) -> Answer:
+        """Always with nobody."""
+        assert (domain > 0, policy.mode, with_swap) == (True, "Enforce", False)
+        return Answer(RunError.OK, 0, 0, 0, 0, 0)
+
+    def usage(self, ids: Any = None, run: int | None = None) -> dict[int, int]:  # noqa: ANN401 - not looked at
+        """Nobody has measured that run."""
+        assert (ids, run) == (None, 7)
+        return {}
+
+
+def said(hook: FakeHook) -> list[str]:
+    return [what for what, _ in hook.told]
+
+
+def test_a_kernel_that_asks_decides_itself_and_the_guard_waits(hooked: Backends, hook: FakeHook) -> None:
+    hooked.prepare(told(), with_swap=False)
+    assert (hooked.chosen(ALL), hooked.acts_early(ALL), said(hook)) == ("KernelHook", False, ["put in force"])
+    assert reasons(hooked) == {}
+
+
+def test_what_it_has_decided_is_a_record(hooked: Backends, hook: FakeHook) -> None:
+    hooked.prepare(told(), with_swap=False)
+    hook.decided = [Verdict(1, 1, 2, 7, 100, 5, 6, Outcome.KILLED, 7, 8, 9, 0, "/kubepods/podlow/low-main")]
+    (record,) = hooked.decided(told())
+    assert record.victim
+    assert (record.backend, record.outcome, record.victim.name) == ("KernelHook", "Killed", "shop/low/main")
+
+
+def test_it_is_counted_how_often_it_was_asked(hooked: Backends, hook: FakeHook) -> None:
+    before = hooked.handled
+    hooked.prepare(told(), with_swap=False)
+    hook.lost = 2
+    found = [counts and counts.document() for counts in (before, hooked.handled)]
+    assert found == [None, {"asked": 1, "steppedAside": 0, "constrained": 0, "notOurs": 0, "lost": 2}]
+
+
+def test_a_policy_that_does_not_allow_it_has_it_withdrawn_once(hooked: Backends, hook: FakeHook) -> None:
+    hooked.prepare(told(), with_swap=False)
+    for _ in range(2):
+        hooked.prepare(told("KernelAssist"), with_swap=False)
+    assert said(hook) == ["put in force", "withdrawn"]
+    assert hooked.acts_early(policy("KernelAssist"))
+
+
+def test_where_nobody_wants_it_that_of_an_earlier_guard_is_withdrawn(hooked: Backends, hook: FakeHook) -> None:
+    for _ in range(2):
+        hooked.let_go()
+    assert said(hook) == ["withdrawn"]
+
+
+def test_when_it_fails_the_next_one_takes_over(hooked: Backends, hook: FakeHook) -> None:
+    hook.fails = True
+    hooked.prepare(told(), with_swap=False)
+    assert (hooked.chosen(ALL), hooked.acts_early(ALL)) == ("KernelAssist", True)
+    assert reasons(hooked) == {"KernelHook": "Failed"}
+    hooked.prepare(told(), with_swap=False)
+    assert said(hook) == ["withdrawn"], "it must not decide beside the next one"
 
 
 def test_the_fake_has_what_the_real_one_has() -> None:

@@ -42,7 +42,7 @@ def test_terms_are_where_the_header_has_them() -> None:
 
 
 def test_counts_come_as_the_header_has_them() -> None:
-    assert Counts.unpacked(struct.pack("=QQQQ", 4, 3, 2, 1)) == Counts(4, 3, 2, 1)
+    assert Counts.unpacked(struct.pack("=QQQQQ", 5, 4, 3, 2, 1)) == Counts(5, 4, 3, 2, 1)
 
 
 def record(*names: str) -> bytes:

@@ -102,7 +102,7 @@ def test_a_policy_that_allows_only_another_backend_kills_nobody_and_says_why(nod
     status = node.status()
     assert status["backend"] == "Off"
     reasons = {each["backend"]: each["reason"] for each in status["reasons"]}
-    assert reasons == {"KernelHook": "NotBuiltIn", "KernelAssist": "NotAllowed", "Userspace": "NotAllowed"}
+    assert reasons == {"KernelHook": "NotLoaded", "KernelAssist": "NotAllowed", "Userspace": "NotAllowed"}
     assert all(process.poll() is None for process in node.processes.values())
 
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ from random_oom.host import available
 from random_oom.stage import is_removed, wait_until
 from random_oom.worker import CGROUPS, MEBIBYTE, Worker
 
-__all__ = ["OUTSIDE", "Arena", "Outcome", "folder", "targets"]
+__all__ = ["OUTSIDE", "PRIORITIES", "TOP", "Arena", "Outcome", "folder", "targets"]
 
 TOP = CGROUPS / "arena"
 SIZES = {"small": 30, "big": 40, "hog": 10}
@@ -22,7 +23,7 @@ NODE_SIZES = {"small": 100, "big": 120, "hog": 10}
 BEYOND, STEP = 40, 20
 """MiB that the hog takes beyond what the node seems to have, and then more, until somebody dies."""
 OUTSIDE = CGROUPS / "outside"
-PRIORITIES = {"small": 1, "big": 2, "hog": 3}
+PRIORITIES: Mapping[str, int] = {"small": 1, "big": 2, "hog": 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,6 @@ def folder(name: str) -> Path:
     return TOP / name
 
 
-def targets() -> dict[int, Target]:
+def targets(priorities: Mapping[str, int] = PRIORITIES) -> dict[int, Target]:
     """What our policy is told of the three: `small` dies first."""
-    return {folder(name).stat().st_ino: Target(level, Flag.HAS_PRIORITY) for name, level in PRIORITIES.items()}
+    return {folder(name).stat().st_ino: Target(level, Flag.HAS_PRIORITY) for name, level in priorities.items()}

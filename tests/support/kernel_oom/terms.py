@@ -6,36 +6,55 @@
 import argparse
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from kernel_oom.arena import Arena, targets
+from kernel_oom.arena import PRIORITIES, TOP, Arena, targets
 from kernel_oom.hook import FOR_NANOSECONDS, Decider
+from oompolicy_agent.guard.assist_abi import Flag, Target
 from oompolicy_agent.guard.hook import withdraw
 from oompolicy_agent.guard.hook_abi import Mode
 from random_oom.worker import CGROUPS
 
-TERMS: Mapping[str, tuple[Mode, int, bool]] = {
-    "enforce": (Mode.ENFORCE, FOR_NANOSECONDS, False),
-    "enforce-for-the-node": (Mode.ENFORCE, FOR_NANOSECONDS, True),
-    "audit": (Mode.AUDIT, FOR_NANOSECONDS, False),
-    "off": (Mode.OFF, FOR_NANOSECONDS, False),
-    "expired": (Mode.ENFORCE, -1, False),
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """What the policy is told for one shortage, of the node or of the memcg `arena`."""
+
+    mode: Mode = Mode.ENFORCE
+    nanoseconds: int = FOR_NANOSECONDS
+    of_the_node: bool = False
+    priorities: Mapping[str, int] = field(default_factory=lambda: PRIORITIES)
+    arena: Target | None = None
+
+
+CASES = {
+    "enforce": Case(),
+    "enforce-for-the-node": Case(of_the_node=True),
+    "audit": Case(mode=Mode.AUDIT),
+    "off": Case(mode=Mode.OFF),
+    "expired": Case(nanoseconds=-1),
+    "service-that-nobody-named": Case(priorities={}, arena=Target(0, Flag.PROTECTED | Flag.NOBODYS)),
+    "nested-by-a-tenant": Case(priorities={}),
 }
-"""Mode, for how many nanoseconds it holds, and whether the node runs out or a memcg."""
 
 
-def play(decider: Decider, mode: Mode, nanoseconds: int, *, of_the_node: bool) -> dict[str, Any]:
+def play(decider: Decider, case: Case) -> dict[str, Any]:
     """One shortage, with `small` the first to die by its priority."""
-    arena = Arena(of_the_node=of_the_node)
+    arena = Arena(of_the_node=case.of_the_node)
     arena.build()
-    decider.tell(targets(), mode, nanoseconds)
+    told = targets(case.priorities) | ({TOP.stat().st_ino: case.arena} if case.arena else {})
+    decider.tell(told, case.mode, case.nanoseconds)
     before = decider.counts
     outcome = arena.run_out()
     decided = [asdict(verdict) | {"outcome": verdict.outcome.name} for verdict in decider.listen()]
-    stepped_aside = decider.counts.stepped_aside - before.stepped_aside
+    after = decider.counts
     arena.clear()
-    return asdict(outcome) | {"verdicts": decided, "steppedAside": stepped_aside}
+    counted = {
+        "steppedAside": after.stepped_aside - before.stepped_aside,
+        "notOurs": after.not_ours - before.not_ours,
+    }
+    return asdict(outcome) | {"verdicts": decided} | counted
 
 
 def main() -> None:
@@ -44,7 +63,7 @@ def main() -> None:
     parser.add_argument("--directory", required=True)
     decider = Decider(parser.parse_args().directory)
     (CGROUPS / "cgroup.subtree_control").write_text("+memory")
-    found = {name: play(decider, mode, until, of_the_node=node) for name, (mode, until, node) in TERMS.items()}
+    found = {name: play(decider, case) for name, case in CASES.items()}
     withdraw()
     print(json.dumps(found))
 

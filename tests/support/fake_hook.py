@@ -1,0 +1,47 @@
+"""In the place of an OOM handler, and of a kernel that asks it: it can be made to fail, and decides what it is told."""
+
+from oompolicy_agent.guard.hook_abi import Counts, Mode, Terms, Verdict
+
+__all__ = ["FakeHook"]
+
+
+class FakeHook:
+    """What it was told, in order; `fails`: it takes nothing any more."""
+
+    descriptor = -1
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, Terms]] = []
+        self.left: list[Verdict] = []
+        self.decided: list[Verdict] = []
+        self.fails, self.lost = False, 0
+
+    def put_in_force(self, cgroup: int, terms: Terms) -> list[Verdict]:
+        """Takes it, and says what an earlier guard has left."""
+        assert cgroup > 0
+        self._take("put in force", terms)
+        return self.left
+
+    def renew(self, terms: Terms) -> None:
+        """Takes it."""
+        self._take("renewed", terms)
+
+    def withdraw(self) -> list[Verdict]:
+        """Takes it; nobody has left anything."""
+        self.told.append(("withdrawn", Terms(Mode.OFF, 0)))
+        return []
+
+    @property
+    def counts(self) -> Counts:
+        """As often as it was told."""
+        return Counts(asked=len(self.told), lost=self.lost)
+
+    def read(self) -> list[Verdict]:
+        """What was decided meanwhile."""
+        found, self.decided = self.decided, []
+        return found
+
+    def _take(self, what: str, terms: Terms) -> None:
+        if self.fails:
+            raise OSError("gone")
+        self.told.append((what, terms))
