@@ -10,7 +10,7 @@ SHELL := /bin/bash
 POLICY ?= demo
 KEEP ?=
 TESTS ?= tests
-KERNEL ?= minimal
+KERNEL ?=
 
 help: ## What can be done here
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?(.*)/make \1\t\2/' | expand -t 20
@@ -22,8 +22,8 @@ setup:
 UV = $(shell python3 tests/support/lab/tools.py --print-uv)
 RUN = PYTHONPATH=tests/support $(UV) run --frozen --quiet
 
-demo: setup ## The product doing its job on a real node (KEEP=1 leaves the cluster up, POLICY=none shows the kernel alone)
-	@$(RUN) python -m demo $(if $(KEEP),--keep) $(if $(filter none,$(POLICY)),--without-policy)
+demo: setup ## The product doing its job on a real node (KEEP=1 leaves the cluster up, POLICY=none shows the kernel alone, KERNEL=patched has it ask who dies)
+	@$(RUN) python -m demo $(if $(KEEP),--keep) $(if $(filter none,$(POLICY)),--without-policy) $(if $(filter patched,$(KERNEL)),--patched-kernel)
 
 lint: setup ## Style, types and the boundaries between packages
 	@$(RUN) ruff format --check --quiet .
@@ -35,7 +35,7 @@ test: lint ## Every test there is, on real parts (TESTS=tests/agent for some of 
 	@$(RUN) pytest $(TESTS)
 
 test-kernel: setup ## The patches of agent/kernel: builds that kernel (a quarter of an hour, once; KERNEL=debug: with lockdep and KASAN) and runs OOMs on it
-	@OOMPOLICY_KERNEL=$(KERNEL) $(RUN) pytest tests/vm/test_kernel_hook.py
+	@OOMPOLICY_KERNEL=$(or $(KERNEL),minimal) $(RUN) pytest tests/vm/test_kernel_hook.py
 
 bench: setup ## How fast it decides, as ratios within one run
 	@$(RUN) python -m bench

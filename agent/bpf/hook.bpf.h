@@ -61,16 +61,36 @@ static __always_inline __u32 find_parts(__u64 cgroup_id)
 	return count;
 }
 
-static __always_inline void kill_unit(struct oom_control *oc, __u64 cgroup_id, __u32 *killed)
+static __always_inline void kill_unit(struct oom_control *oc, __u32 count, struct oomp_decision *decision)
 {
-	__u32 count = find_parts(cgroup_id);
 	int i;
 
 	bpf_for(i, 0, OOMP_MOST_PARTS) {
 		if (i >= count)
 			break;
-		kill_all_in(oc, hook_parts[i & (OOMP_MOST_PARTS - 1)], killed);
+		if (decision->process)
+			kill_found_in(oc, hook_parts[i & (OOMP_MOST_PARTS - 1)], decision);
+		else
+			kill_all_in(oc, hook_parts[i & (OOMP_MOST_PARTS - 1)], &decision->killed);
 	}
+}
+
+/* Of the unit Process: which one. Where the kernel would kill all with it, all are named. */
+static __always_inline void find_process(__u64 unit, __u32 count, struct oomp_decision *decision)
+{
+	bool is_group = dies_as_group(unit);
+	__u64 id;
+	int i;
+
+	bpf_for(i, 0, OOMP_MOST_PARTS) {
+		if (i >= count || is_group)
+			break;
+		id = hook_parts[i & (OOMP_MOST_PARTS - 1)];
+		find_larger_in(id, decision);
+		is_group = dies_as_group(id);
+	}
+	if (is_group)
+		decision->process = decision->process_pages = 0;
 }
 
 /* Names the victim for whoever reads this when its memcg is gone. */
@@ -135,7 +155,7 @@ static __always_inline void decide(struct oom_control *oc, struct mem_cgroup *do
 {
 	struct oomp_decision *decision = &hook_decision;
 	struct oomp_target *target;
-	__u32 mode = told->mode;
+	__u32 mode = told->mode, parts;
 	__u64 id;
 	int i;
 
@@ -153,10 +173,14 @@ static __always_inline void decide(struct oom_control *oc, struct mem_cgroup *do
 			return;
 		decision->usage = target->usage;
 		decision->outcome = OOMP_WOULD_KILL;
+		decision->process = decision->process_pages = 0;
+		parts = find_parts(id);
+		if (target->flags & OOMP_PROCESS)
+			find_process(id, parts, decision);
 		if (mode == OOMP_AUDIT)
 			return;
 		decision->outcome = OOMP_KILLED;
-		kill_unit(oc, id, &decision->killed);
+		kill_unit(oc, parts, decision);
 		if (decision->killed)
 			return;
 		decision->outcome = OOMP_NOBODY_KILLABLE;

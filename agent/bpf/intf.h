@@ -13,6 +13,7 @@ enum oomp_target_flags {
 	OOMP_EXCLUDED = 1 << 6, /* no candidate now: it dies already, or would not die */
 	OOMP_UNKNOWN = 1 << 7, /* loses to nothing that is known; has no priority */
 	OOMP_NOBODYS = 1 << 8, /* of the host, and nobody has asked for anything: an OOM in it is the kernel's own affair */
+	OOMP_PROCESS = 1 << 9, /* KernelHook: only its largest process dies, unless memory.oom.group has all die */
 };
 
 /* The value of the map `targets`, by cgroup id. A memcg that is not in it is no candidate and has no priority. */
@@ -80,6 +81,7 @@ enum oomp_outcome {
 #define OOMP_RING_BYTES 131072 /* of the ring buffer `decisions` */
 #define OOMP_MOST_NAMES 8
 #define OOMP_NAME_SIZE 96
+#define OOMP_COMM_SIZE 16
 
 /* One OOM, as the ring buffer `decisions` has it. */
 struct oomp_decision {
@@ -90,12 +92,15 @@ struct oomp_decision {
 	__u64 usage; /* bytes, of the victim */
 	__u64 flush_nanoseconds;
 	__u64 nanoseconds; /* from being asked until everybody was signalled */
+	__u64 process; /* pid of the only one that dies; 0: the whole unit */
+	__u64 process_pages; /* in memory and in swap, of that one */
 	__u32 outcome;
 	__u32 visited; /* memcgs */
 	__u32 eligible; /* units */
 	__u32 killed; /* processes, or groups of them with memory.oom.group */
 	__u32 passed_over; /* units before this one that had nobody to kill */
 	__u32 depth; /* how many names there are */
+	char process_name[OOMP_COMM_SIZE];
 	char names[OOMP_MOST_NAMES][OOMP_NAME_SIZE]; /* of the victim's cgroup and those above it, from below */
 };
 

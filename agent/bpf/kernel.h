@@ -45,6 +45,15 @@ enum oom_constraint {
 };
 
 enum {
+	MM_FILEPAGES,
+	MM_ANONPAGES,
+	MM_SWAPENTS,
+	MM_SHMEMPAGES,
+};
+
+#define OOM_SCORE_ADJ_MIN (-1000)
+
+enum {
 	CSS_ONLINE = 1 << 1,
 	CSS_TASK_ITER_PROCS = 1 << 0,
 };
@@ -93,10 +102,27 @@ struct page_counter {
 struct mem_cgroup {
 	struct cgroup_subsys_state css;
 	struct page_counter swap;
+	bool oom_group;
+};
+
+struct percpu_counter {
+	__s64 count;
+};
+
+struct mm_struct {
+	struct percpu_counter rss_stat[4];
+};
+
+struct signal_struct {
+	short oom_score_adj;
+	struct mm_struct *oom_mm; /* set by the OOM killer */
 };
 
 struct task_struct {
-	int pid; /* not looked at; libbpf takes a struct without a body for another type */
+	int pid;
+	char comm[16];
+	struct mm_struct *mm;
+	struct signal_struct *signal;
 };
 
 struct oom_control {

@@ -22,4 +22,70 @@ static __always_inline void kill_all_in(struct oom_control *oc, __u64 cgroup_id,
 	bpf_put_mem_cgroup(memcg);
 }
 
+/* Pages of a process in memory and in swap, but for what each CPU has not told yet: 32 pages at most. */
+static __always_inline __u64 pages_of(struct task_struct *task)
+{
+	struct mm_struct *mm = BPF_CORE_READ(task, mm);
+	__s64 pages = 0, count;
+	int i;
+
+	for (i = MM_FILEPAGES; mm && i <= MM_SHMEMPAGES; i++) {
+		count = BPF_CORE_READ(mm, rss_stat[i].count);
+		pages += count > 0 ? count : 0;
+	}
+	return pages;
+}
+
+/* Looks in a memcg for a larger process than the one found so far; at the same size the higher pid. */
+static __always_inline void find_larger_in(__u64 cgroup_id, struct oomp_decision *found)
+{
+	struct mem_cgroup *memcg = memcg_of(cgroup_id);
+	struct task_struct *task;
+	__u64 pages, pid;
+
+	if (!memcg)
+		return;
+	bpf_for_each(css_task, task, &memcg->css, CSS_TASK_ITER_PROCS) {
+		if (BPF_CORE_READ(task, signal, oom_score_adj) == OOM_SCORE_ADJ_MIN || BPF_CORE_READ(task, signal, oom_mm))
+			continue;
+		pages = pages_of(task);
+		pid = BPF_CORE_READ(task, pid);
+		if (found->process && (pages < found->process_pages || (pages == found->process_pages && pid < found->process)))
+			continue;
+		found->process = pid;
+		found->process_pages = pages;
+		bpf_probe_read_kernel_str(found->process_name, OOMP_COMM_SIZE, task->comm);
+	}
+	bpf_put_mem_cgroup(memcg);
+}
+
+/* Kills the process that was found, and with it those that share its memory, if it is in this memcg. */
+static __always_inline void kill_found_in(struct oom_control *oc, __u64 cgroup_id, struct oomp_decision *found)
+{
+	struct mem_cgroup *memcg = memcg_of(cgroup_id);
+	struct task_struct *task;
+
+	if (!memcg)
+		return;
+	bpf_for_each(css_task, task, &memcg->css, CSS_TASK_ITER_PROCS) {
+		if (BPF_CORE_READ(task, pid) == found->process &&
+		    !bpf_oom_kill_process(oc, task, "Out of memory (OOMPolicy)"))
+			++found->killed;
+	}
+	bpf_put_mem_cgroup(memcg);
+}
+
+/* Whether the kernel kills all in a memcg when one of them dies. */
+static __always_inline bool dies_as_group(__u64 cgroup_id)
+{
+	struct mem_cgroup *memcg = memcg_of(cgroup_id);
+	bool group;
+
+	if (!memcg)
+		return false;
+	group = BPF_CORE_READ(memcg, oom_group);
+	bpf_put_mem_cgroup(memcg);
+	return group;
+}
+
 #endif

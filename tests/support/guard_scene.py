@@ -174,6 +174,7 @@ class Scene:
         for guard in self.guards:
             print(guard.process.stdout, guard.process.stderr)
         self.vm.run(["sh", "-c", f"echo 1 > {CGROUPS}/kubepods/cgroup.kill"], check=False)
+        self.vm.write("/proc/sys/vm/percpu_pagelist_high_fraction", "0")  # as it was: see `difficult.watchers`
         # The guard's memcg stays: with the last one the kernel switches code for cpusets off, and to patch running code
         # is what QEMU's emulation of several CPUs does not survive every time (int3 in get_page_from_freelist).
         find = f"find {CGROUPS}/kubepods -depth -type d -exec rmdir {{}} + 2>/dev/null"

@@ -1,6 +1,7 @@
 """What agent/bpf/intf.h says, for those who compare it with what Python says."""
 
 import re
+from math import prod
 from pathlib import Path
 
 __all__ = ["DEFINED", "constants", "size_of"]
@@ -22,5 +23,5 @@ def size_of(struct: str) -> int:
     body = re.search(rf"struct {struct} {{(.*?)}};", HEADER, re.DOTALL)
     assert body
     numbers = sum(int(bits) // 8 for bits in re.findall(r"__[us](32|64) \w+;", body[1]))
-    arrays = re.findall(r"char \w+\[(\w+)\]\[(\w+)\];", body[1])
-    return numbers + sum(DEFINED[first] * DEFINED[second] for first, second in arrays)
+    arrays = re.findall(r"char \w+((?:\[\w+\])+);", body[1])
+    return numbers + sum(prod(DEFINED[size] for size in re.findall(r"\w+", sizes)) for sizes in arrays)

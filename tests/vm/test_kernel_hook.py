@@ -5,6 +5,7 @@ import os
 import re
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -238,6 +239,31 @@ def test_with_a_dead_guard_the_policy_holds_and_the_next_guard_tells_of_it(scene
     scene.guard(f"--bpf-directory={DIRECTORY}")
     scene.wait_until("both are recorded", lambda: len(scene.journal()) >= len(BOTH))
     assert told(scene) == BOTH
+
+
+@pytest.mark.parametrize(
+    ("group", "expected"),
+    [
+        pytest.param("0", [("batch", "Process"), ("batch", "Process"), ("hog", "Container")], id="one-by-one"),
+        pytest.param("1", [("batch", "Container"), ("hog", "Container")], id="with-memory.oom.group"),
+    ],
+)
+def test_of_a_pod_that_dies_by_the_process_the_largest_goes_first_unless_the_kernel_takes_all(
+    scene: Scene, group: str, expected: list[tuple[str, str]]
+) -> None:
+    scene.pods[1] = replace(BATCH, unit="Process")
+    scene.tell()
+    scene.vm.write(f"{CGROUPS}{BATCH.container_path}/memory.oom.group", group)
+    guarded(scene)
+    small, large = scene.hold(BATCH, 20), scene.hold(BATCH, 60)
+    assert scene.grow(HOG, 40).wait(GENEROUS).returncode == KILLED
+    assert [small.wait(GENEROUS).returncode, large.wait(GENEROUS).returncode] == [KILLED, KILLED]
+    scene.wait_until("all are recorded", lambda: len(scene.journal()) >= len(expected))
+    victims = [record["victim"] for record in scene.journal()]
+    assert [(victim["pod"], victim["unit"]) for victim in victims] == expected
+    if group == "0":
+        assert [victim["process"].partition("[")[0] for victim in victims[:2]] == ["python3", "python3"]
+        assert victims[0]["usageBytes"] > 50 << 20 > victims[1]["usageBytes"]
 
 
 def test_a_policy_that_is_off_is_really_gone(scene: Scene) -> None:

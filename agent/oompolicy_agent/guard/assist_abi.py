@@ -32,6 +32,8 @@ class Flag(enum.IntFlag):
     UNKNOWN = 128
     NOBODYS = 256
     """Of the host, and nobody has asked for anything: an OOM inside it is the kernel's own affair."""
+    PROCESS = 512
+    """Only its largest process dies of an OOM, unless memory.oom.group has all of it die."""
 
 
 NO_FLAG = Flag(0)

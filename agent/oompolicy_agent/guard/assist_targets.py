@@ -69,6 +69,8 @@ def _target(memcg: Memcg, place: Place, targets: Targets, facts: Facts) -> Targe
         flags |= Flag.UNIT
     if place.kind is Kind.HOST and host_target(place, targets) is None:
         flags |= Flag.NOBODYS
+    if place.kind is Kind.CONTAINER and (pod := targets.pods.get(place.pod_uid)) and pod.unit == "Process":
+        flags |= Flag.PROCESS
     if place.kind in LEAVES:
         flags |= _killable(memcg, place, targets, facts)
     else:

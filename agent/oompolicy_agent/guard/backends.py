@@ -21,6 +21,7 @@ from oompolicy_agent.guard.targets import Policy, Targets
 __all__ = ["Backends"]
 
 BEST_FIRST = (HOOK, ASSIST, BACKEND)
+OWN = (ASSIST, BACKEND)
 KERNELS = (HOOK, ASSIST)
 """Those that the kernel has to be told of everybody for."""
 FAILED = "Failed"
@@ -89,7 +90,12 @@ class Backends:
 
     def acts_early(self, policy: Policy | None) -> bool:
         """Whether the guard has to act before the kernel must: not where the kernel asks our handler."""
-        return self.chosen(policy) != HOOK
+        return self.chosen(policy) != HOOK or self._keeper is None or not self._keeper.is_in_force
+
+    def own(self, policy: Policy | None) -> str | None:
+        """The backend by which the guard itself chooses, when it acts; None: the policy allows none that works."""
+        allowed = (policy and policy.backends) or BEST_FIRST
+        return next((name for name in allowed if name in OWN and name not in self._reasons), None)
 
     def prepare(self, targets: Targets, *, with_swap: bool) -> None:
         """Does beforehand what a choice needs, and notices when a backend works no more."""
@@ -158,7 +164,7 @@ class Backends:
         return choice
 
     def _in_force(self, targets: Targets) -> AssistChooser | None:
-        return self._assist if self.chosen(targets.policy) == ASSIST else None
+        return self._assist if self.own(targets.policy) == ASSIST else None
 
     def _is_told(self, chosen: str, targets: Targets, *, with_swap: bool) -> bool:
         """Has the kernel told all that it needs; whether it took it."""

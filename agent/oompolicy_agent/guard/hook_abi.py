@@ -1,6 +1,7 @@
 """What guard and OOM handler tell each other, as agent/bpf/intf.h has it in C: a change of one is a change of both."""
 
 import enum
+import mmap
 import struct
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ __all__ = ["COUNTS_SIZE", "ONLY_KEY", "POLICY_SIZE", "RING_BYTES", "Counts", "Mo
 
 _TERMS = struct.Struct("=iIIIQ")
 _COUNTS = struct.Struct("=QQQQQ")
-_VERDICT = struct.Struct("=QQQQQQQIIIIII")
+_VERDICT = struct.Struct("=QQQQQQQQQIIIIII16s")
 NAME_BYTES = 96
 RING_BYTES = 1 << 17
 """Of the ring buffer `decisions`; a record takes less than 1 KiB of it."""
@@ -106,6 +107,8 @@ class Verdict:
         visited: memcgs that were looked at.
         eligible: units that could have been chosen.
         killed: processes, or groups of them with memory.oom.group.
+        process: name and pid of the only process that dies, as `name[pid]`; empty: the whole unit.
+        process_usage_bytes: of that one.
         passed_over: units before this one that had nobody to kill.
         path: of the victim's cgroup, as far as its last eight names go.
     """
@@ -123,15 +126,17 @@ class Verdict:
     killed: int
     passed_over: int
     path: str
+    process: str = ""
+    process_usage_bytes: int = 0
 
     @staticmethod
     def unpacked(record: bytes) -> "Verdict":
         """One record of the ring buffer."""
         found = _VERDICT.unpack_from(record)
-        time, domain, victim, number, usage, flush, nanoseconds = found[:7]
-        outcome, visited, eligible, killed, passed_over, depth = found[7:]
+        time, domain, victim, number, usage, flush, nanoseconds, pid, pages = found[:9]
+        outcome, visited, eligible, killed, passed_over, depth, name = found[9:]
         starts = (_VERDICT.size + level * NAME_BYTES for level in range(depth))
-        names = [record[start : start + NAME_BYTES].partition(b"\0")[0].decode(errors="replace") for start in starts]
+        names = [_text(record[start : start + NAME_BYTES]) for start in starts]
         path = "".join(f"/{name}" for name in reversed(names))
         return Verdict(
             time=time,
@@ -147,4 +152,10 @@ class Verdict:
             killed=killed,
             passed_over=passed_over,
             path=path,
+            process=f"{_text(name)}[{pid}]" if pid else "",
+            process_usage_bytes=pages * mmap.PAGESIZE,
         )
+
+
+def _text(name: bytes) -> str:
+    return name.partition(b"\0")[0].decode(errors="replace")

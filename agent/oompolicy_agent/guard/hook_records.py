@@ -83,7 +83,10 @@ def _victim(place: Place, verdict: Verdict, targets: Targets) -> Victim:
         return victim
     pod = targets.pods.get(place.pod_uid)
     told = pod.containers.get(place.container_id) if pod else None
-    return replace(victim, unit="Container", container=told.name if told else None)
+    victim = replace(victim, unit="Container", container=told.name if told else None)
+    if not verdict.process:
+        return victim
+    return replace(victim, unit="Process", process=verdict.process, usage_bytes=verdict.process_usage_bytes)
 
 
 def _domain(verdict: Verdict, places: Mapping[int, Place]) -> str:

@@ -83,7 +83,7 @@ class Loop:
         targets = self._parts.inbox.targets
         shortages = self._lookout.see(reading, targets.kubelet_hard_eviction_bytes, self._kill_to_free)
         had_victim = self._look_after_victim()
-        if targets.policy and self._may_act_early(targets.policy) and not had_victim:
+        if targets.policy and self._may_act(targets.policy) and not had_victim:
             # what was measured before a victim's end says nothing after it
             for shortage in shortages[:1]:
                 has_decided = self._parts.enforcer.act(shortage, targets, targets.policy)
@@ -115,7 +115,7 @@ class Loop:
         parts.folders.take()
         has_changed = parts.inbox.refresh()
         policy = parts.inbox.targets.policy
-        self._obey(policy.limits if policy else parts.settings.limits)
+        self._obey(self._limits_under(policy))
         self._duty.check(policy)
         if self._duty.can_look:
             parts.census.follow(parts.inbox.targets.host_paths)
@@ -128,6 +128,10 @@ class Loop:
         if self._duty.obstacle is None:
             self._lookout.arm()
         return has_changed
+
+    def _limits_under(self, policy: Policy | None) -> Limits:
+        limits = policy.limits if policy else self._parts.settings.limits
+        return limits if self._parts.chooser.acts_early(policy) else limits.only_before_kubelet
 
     def _obey(self, limits: Limits) -> None:
         """Goes by the policy's numbers."""
@@ -152,8 +156,8 @@ class Loop:
             milliseconds = int((time.monotonic() - start) * 1000)
             parts.log.info("Rehearsed a kill", milliseconds=milliseconds, err=problem)
 
-    def _may_act_early(self, policy: Policy) -> bool:
-        return self._duty.obstacle is None and self._parts.chooser.acts_early(policy)
+    def _may_act(self, policy: Policy) -> bool:
+        return self._duty.obstacle is None and self._parts.chooser.own(policy) is not None
 
     def _record_the_kernels_decisions(self) -> None:
         """What our handler has decided inside the OOM killer."""

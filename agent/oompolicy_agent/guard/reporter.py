@@ -54,7 +54,7 @@ class Reporter:
             backend="Off" if obstacle else parts.chooser.chosen(policy) or "Off",
             threshold_bytes=threshold,
             margin_bytes=node.sample.margin if node.sample else None,
-            survivable_growth=None if threshold is None else int(threshold / kill_to_free),
+            survivable_growth=int(threshold / kill_to_free) if threshold else None,
             mapped=self._mapped,
             kills=parts.ledger.kills,
             kernel_kills=parts.ledger.kernel_kills,

@@ -1,6 +1,6 @@
 """What the guard is told on its command line, and the numbers it goes by."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 __all__ = ["MEBIBYTE", "Limits", "Settings"]
 
@@ -38,6 +38,11 @@ class Limits:
     default priority."""
     futile_seconds: float = 600.0
     """A pod whose death gave back next to nothing is left alone for so long."""
+
+    @property
+    def only_before_kubelet(self) -> "Limits":
+        """For a node whose kernel asks our handler: there is no race with it, but kubelet must not evict before."""
+        return replace(self, threshold_bytes=0, threshold_percent=None)
 
 
 @dataclass(frozen=True, slots=True)

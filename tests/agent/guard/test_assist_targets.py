@@ -57,7 +57,8 @@ def test_the_same_one_dies(node: Node, domain: str) -> None:
 def test_a_node_that_changes_is_told_of_as_if_it_were_seen_for_the_first_time(states: list[Node]) -> None:
     """The states are of different nodes whose pods have the same names, so that everything may have changed."""
     by_pod = TargetsByPod()
-    for tree, targets, facts in states:
+    for tree, targets, measured_facts in states:
+        facts = unmeasured(tree, measured_facts)
         assert by_pod.targets(tree, targets, facts) == assist_targets(tree, targets, facts)
 
 
@@ -105,6 +106,10 @@ def test_pod_container_sandbox_and_a_service_that_nobody_named() -> None:
 )
 def test_what_a_rule_says_of_a_pod(targets: Targets, expected: Target) -> None:
     assert assist_targets(TREE, targets, FACTS)[2] == expected
+
+
+def test_of_a_container_that_does_not_die_whole_the_handler_takes_a_process() -> None:
+    assert assist_targets(TREE, pod(unit="Process"), FACTS)[3].flags == Flag.HAS_PRIORITY | Flag.UNIT | Flag.PROCESS
 
 
 def test_who_is_excluded_or_futile_is_no_candidate_and_counts_all_the_same() -> None:

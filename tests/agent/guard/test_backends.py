@@ -195,6 +195,25 @@ def test_a_kernel_that_asks_decides_itself_and_the_guard_waits(hooked: Backends,
     assert reasons(hooked) == {}
 
 
+def test_until_the_handler_is_in_force_the_guard_has_to_be_earlier(hooked: Backends) -> None:
+    assert (hooked.chosen(ALL), hooked.acts_early(ALL)) == ("KernelHook", True)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "expected"),
+    [
+        pytest.param((), "KernelAssist", id="whatever-works"),
+        pytest.param(("KernelHook", "Userspace"), "Userspace", id="as-the-policy-has-it"),
+        pytest.param(("KernelHook",), None, id="nobody"),
+    ],
+)
+def test_what_has_to_die_before_kubelet_evicts_is_chosen_by_another(
+    hooked: Backends, allowed: tuple[str, ...], expected: str | None
+) -> None:
+    hooked.prepare(told(*allowed), with_swap=False)
+    assert (hooked.chosen(policy(*allowed)), hooked.own(policy(*allowed))) == ("KernelHook", expected)
+
+
 def test_what_it_has_decided_is_a_record(hooked: Backends, hook: FakeHook) -> None:
     hooked.prepare(told(), with_swap=False)
     hook.decided = [Verdict(1, 1, 2, 7, 100, 5, 6, Outcome.KILLED, 7, 8, 9, 0, "/kubepods/podlow/low-main")]

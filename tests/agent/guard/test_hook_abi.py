@@ -1,5 +1,6 @@
 """Python and C say the same of what guard and OOM handler tell each other."""
 
+import mmap
 import struct
 
 import pytest
@@ -18,7 +19,8 @@ from oompolicy_agent.guard.hook_abi import (
 )
 from oompolicy_agent.model import TieBreak
 
-NUMBERS = (5, 17, 42, 1 << 63 | 1, 4096, 100, 2000, Outcome.KILLED, 9, 3, 2, 1)
+NUMBERS = (5, 17, 42, 1 << 63 | 1, 4096, 100, 2000)
+COUNTED = (Outcome.KILLED, 9, 3, 2, 1)
 
 
 @pytest.mark.parametrize(
@@ -45,11 +47,10 @@ def test_counts_come_as_the_header_has_them() -> None:
     assert Counts.unpacked(struct.pack("=QQQQQ", 5, 4, 3, 2, 1)) == Counts(5, 4, 3, 2, 1)
 
 
-def record(*names: str) -> bytes:
+def record(*names: str, pid: int = 0, comm: bytes = b"") -> bytes:
     """As the ring buffer would have it; names from below."""
-    return struct.pack("=QQQQQQQIIIIII", *NUMBERS, len(names)) + b"".join(
-        name.encode().ljust(NAME_BYTES, b"\0") for name in (*names, *[""] * (8 - len(names)))
-    )
+    fixed = struct.pack("=QQQQQQQQQIIIIII16s", *NUMBERS, pid, 2 if pid else 0, *COUNTED, len(names), comm)
+    return fixed + b"".join(name.encode().ljust(NAME_BYTES, b"\0") for name in (*names, *[""] * (8 - len(names))))
 
 
 def test_a_verdict_names_its_victim_from_above() -> None:
@@ -64,3 +65,13 @@ def test_a_verdict_names_its_victim_from_above() -> None:
 
 def test_a_verdict_without_a_victim_has_no_path() -> None:
     assert Verdict.unpacked(record()).path == ""
+
+
+def test_a_verdict_on_a_single_process_names_it() -> None:
+    verdict = Verdict.unpacked(record("main", pid=17, comm=b"postgres\0rest"))
+    assert (verdict.process, verdict.process_usage_bytes, verdict.usage_bytes) == (
+        "postgres[17]",
+        2 * mmap.PAGESIZE,
+        4096,
+    )
+    assert Verdict.unpacked(record("main", comm=b"postgres")).process == ""

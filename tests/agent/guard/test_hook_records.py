@@ -68,6 +68,13 @@ def test_one_whose_memcg_is_gone_is_named_all_the_same() -> None:
     assert (record.layers, record.why) == ((), None)
 
 
+def test_where_one_process_dies_its_container_does_not() -> None:
+    single = replace(VERDICT, process="postgres[17]", process_usage_bytes=60)
+    victim = decided(single, 1000.0, PLACES, TARGETS, SEEN).victim
+    assert victim
+    assert (victim.unit, victim.process, victim.usage_bytes) == ("Process", "postgres[17]", 60)
+
+
 def test_what_was_seen_without_the_victim_explains_nothing() -> None:
     """Its memcg has gone before we looked: the order of the others would be a lie."""
     others = replace(SEEN, cgroups=tuple(memcg for memcg in SEEN.cgroups if memcg.id not in {2, 12}))

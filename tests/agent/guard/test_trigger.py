@@ -55,6 +55,19 @@ def test_does_not_compare_what_kubelet_would_do_when_nobody_could_tell() -> None
     assert judge(sample(300, signal=1), 0, Thresholds(200 * MIB, None, 100), KILL_TO_FREE) is None
 
 
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        pytest.param(sample(1, stall=900), None, id="nothing-left"),
+        pytest.param(sample(1, signal=149), "KubeletWouldEvict", id="kubelet-would-evict-first"),
+    ],
+)
+def test_where_the_kernel_asks_only_kubelet_has_to_be_forestalled(seen: Sample, expected: str | None) -> None:
+    below = thresholds(seen.size, 100 * MIB, Limits(threshold_percent=10).only_before_kubelet)
+    trigger = judge(seen, 9000 * MIB, below, KILL_TO_FREE)
+    assert (trigger.reason if trigger else None) == expected
+
+
 def test_a_slower_kill_makes_it_act_earlier() -> None:
     assert judge(sample(190), 200 * MIB, BELOW, kill_to_free=0.9) is None
     assert judge(sample(190), 200 * MIB, BELOW, kill_to_free=1.0)

@@ -5,17 +5,16 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 
-from bench import choosing, cluster, killing, peers, scan
+from bench import choosing, cluster, hook, killing, peers, scan
 
 __all__ = ["PARTS", "main"]
 
 
 def proofs() -> None:
     """Makes the whole of what `make test` makes a part of; a wrong victim ends it with a failure."""
-    tests = [
-        f"tests/vm/test_{name}.py" for name in ("hogs", "replicas", "random_trees", "shortage", "crashes", "assist")
-    ]
-    environ = {**os.environ, "OOMPOLICY_PROOFS": "1"}
+    names = ("hogs", "replicas", "random_trees", "shortage", "crashes", "assist", "kernel_hook")
+    tests = [f"tests/vm/test_{name}.py" for name in names]
+    environ = {**os.environ, "OOMPOLICY_PROOFS": "1", "OOMPOLICY_KERNEL": "minimal"}
     subprocess.run([sys.executable, "-m", "pytest", "-q", "-s", *tests], env=environ, check=True)
 
 
@@ -23,9 +22,13 @@ PARTS: dict[str, tuple[str, Callable[[Sequence[str]], None]]] = {
     "choosing": ("how fast a victim is chosen, beside sorting by usage; seconds", lambda _: choosing.main()),
     "scan": ("what listing, reading and choosing cost on a real kernel; minutes", lambda _: scan.main()),
     "killing": ("killing as the guard does, beside killing in BPF; minutes", lambda _: killing.main()),
+    "hook": (
+        "choosing in the OOM handler, beside the kernel's own choice; minutes, and as many for the kernel once",
+        lambda _: hook.main(),
+    ),
     "cluster": ("the operator with 5,000 nodes and 100 policies; minutes", cluster.main),
     "proofs": (
-        "hogs, 200 random shortages, and what is no shortage, on a real kernel; half an hour",
+        "hogs, random shortages, and what is no shortage, on real kernels; an hour",
         lambda _: proofs(),
     ),
     "peers": ("the kernel alone, earlyoom, systemd-oomd and ours against the same hog; up to an hour", peers.main),

@@ -5,11 +5,13 @@ emulated where there is no KVM. `print_scan(vm)` prints the table.
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from lab import bpf
 from lab.vm import PROJECT, VM, boot_vm
 
-__all__ = ["main", "print_scan"]
+__all__ = ["main", "print_scan", "standing_tree"]
 
 SIZES = (100, 1_000, 10_000)
 PER_POD = 2
@@ -49,20 +51,28 @@ SHORT = (
 )
 
 
-def scan(vm: VM, size: int) -> dict[str, float]:
-    """Builds a tree of that many containers, measures, and takes it down."""
+@contextmanager
+def standing_tree(vm: VM, size: int) -> Iterator[None]:
+    """So many containers below kubepods, while the context lasts."""
     tree = [f"{PROJECT}/tests/support/pod_tree.py", "--containers", str(PER_POD)]
     pods = size // PER_POD
     populated = min(size, MOST_PROCESSES)
     sleeping = vm.start(["python3", *tree, "--pods", str(pods), "--populated", str(populated)])
     try:
         sleeping.wait_for("ready", BUILD_SECONDS)
-        command = ["python3", f"{PROJECT}/tests/support/bench/guest_scan.py", pods, PER_POD, REPEATS.get(size, 3)]
-        printed = vm.run([str(part) for part in command], env=PYTHON, timeout=MEASURE_SECONDS).stdout
+        yield
     finally:
         sleeping.kill()
         sleeping.wait(BUILD_SECONDS)
         vm.run(["python3", *tree, "--remove"], timeout=BUILD_SECONDS)
+
+
+def scan(vm: VM, size: int) -> dict[str, float]:
+    """Measures on a tree of that many containers."""
+    with standing_tree(vm, size):
+        script = f"{PROJECT}/tests/support/bench/guest_scan.py"
+        command = ["python3", script, size // PER_POD, PER_POD, REPEATS.get(size, 3)]
+        printed = vm.run([str(part) for part in command], env=PYTHON, timeout=MEASURE_SECONDS).stdout
     found: dict[str, float] = json.loads(printed)
     return found
 

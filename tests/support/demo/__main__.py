@@ -13,6 +13,7 @@ from demo.installation import helm_install
 from lab import images, report
 from lab.control_plane import ControlPlane
 from lab.node import Node
+from lab.patched_kernel import patched_kernel
 
 AGENTS = ("-n", "oompolicy-agents", "logs", "daemonset/oompolicy-demo", "-c", "guard", "--follow")
 PRODUCT = (
@@ -20,6 +21,8 @@ PRODUCT = (
     "kubectl -n oompolicy-agents logs daemonset/oompolicy-demo -c guard",
     "kubectl -n shop describe pod batch",
 )
+NO_EVICTION = {"evictionHard": {"memory.available": "0%"}}
+"""Kubelet would be earlier than the kernel, and the guard earlier than kubelet."""
 KERNEL_ALONE = ("kubectl -n shop get pods", "kubectl -n shop describe pod hog", "kubectl get events -A | grep -i oom")
 
 
@@ -28,17 +31,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--keep", action="store_true", help="leave the cluster up at the end")
     parser.add_argument("--without-policy", action="store_true", help="show what the kernel does alone")
+    parser.add_argument("--patched-kernel", action="store_true", help="on a kernel that asks our program who dies")
     options = parser.parse_args()
     keep.end_kept()
     if options.keep:
-        return keep.split_off(lambda over: _demo(options.without_policy, over))
-    return _demo(options.without_policy, None)
+        return keep.split_off(lambda over: _demo(options, over))
+    return _demo(options, None)
 
 
-def _demo(without_policy: bool, over: Callable[[int], None] | None) -> int:
-    start = time.monotonic()
+def _demo(options: argparse.Namespace, over: Callable[[int], None] | None) -> int:
+    start, without_policy = time.monotonic(), options.without_policy
     with ExitStack() as stack:
-        control_plane, node = _cluster(stack)
+        control_plane, node = _cluster(stack, is_patched=options.patched_kernel)
         code = _kernel_alone(control_plane, node) if without_policy else _product(control_plane, node)
         report.step(f"The demo took {time.monotonic() - start:.0f} s")
         if over is None or code:
@@ -50,13 +54,15 @@ def _demo(without_policy: bool, over: Callable[[int], None] | None) -> int:
     return code
 
 
-def _cluster(stack: ExitStack) -> tuple[ControlPlane, Node]:
+def _cluster(stack: ExitStack, *, is_patched: bool) -> tuple[ControlPlane, Node]:
     report.step("Images from their Containerfiles")
     bundle = images.bundle()
     report.step("etcd, kube-apiserver, controller-manager and scheduler on loopback")
     control_plane = stack.enter_context(ControlPlane())
-    report.step("A node: a virtual machine with a stock Debian kernel, containerd and kubelet")
-    return control_plane, stack.enter_context(Node(control_plane, images=[bundle]))
+    kernel = "a kernel with the BPF OOM hook" if is_patched else "a stock Debian kernel"
+    report.step(f"A node: a virtual machine with {kernel}, containerd and kubelet")
+    image, kubelet = (patched_kernel("node"), NO_EVICTION) if is_patched else (None, None)
+    return control_plane, stack.enter_context(Node(control_plane, images=[bundle], kernel=image, kubelet=kubelet))
 
 
 def _product(control_plane: ControlPlane, node: Node) -> int:

@@ -22,8 +22,10 @@ NODE = "node"
 FIRST_STEP, NEAR = 16, 64
 """How `exhaust` approaches its aim: in large steps at first, then one by one."""
 STEP_SECONDS = 0.01
-NOISE, ON_LISTS = 4, 64
-"""MiB: what counters are off by, and more than is on the lists of the CPUs (40 MiB of two, since Linux 6.7)."""
+SMALLEST_LISTS = "1000000"
+"""Of vm.percpu_pagelist_high_fraction: about a mebibyte for each CPU."""
+REFRESHES = 20
+"""Each has every CPU give back an eighth of what is on its list above that."""
 AGAIN_SECONDS = 0.3
 """After which `exhaust` takes what has come back."""
 PATIENCE_SECONDS = 60
@@ -55,6 +57,7 @@ def exhaust(leave: int, of: str, *, again: bool) -> None:
         of: `node`, or the folder of a memcg with a limit.
         again: see there.
     """
+    empty_lists()
     held = []
     while True:
         while (left := left_in(of)) > leave:
@@ -70,16 +73,22 @@ def exhaust(leave: int, of: str, *, again: bool) -> None:
 
 
 def shorten(leave: int) -> None:
-    """Takes what the node has at once, down to `leave` MiB, and none of what comes back when somebody dies for it.
-
-    Free pages on the lists of the CPUs count as used, and are given to whoever takes the rest: so what is left then is
-    taken, too.
-    """
-    held = [taken(left_in(NODE) - leave)]
-    if NOISE < (more := left_in(NODE) - leave) <= ON_LISTS:
-        held.append(taken(more))
-    say(f"leaves {left_in(NODE)} MiB, holding {len(held)} pieces")
+    """Takes what the node has at once, down to `leave` MiB, and none of what comes back when somebody dies for it."""
+    empty_lists()
+    held = taken(left_in(NODE) - leave)
+    say(f"leaves {left_in(NODE)} MiB, holding {len(held) // MEBIBYTE}")
     signal.pause()
+
+
+def empty_lists() -> None:
+    """Has no CPU keep many free pages for itself.
+
+    They count as used and are given back by and by, up to 40 MiB of two CPUs (since Linux 6.7): what was a shortage
+    would be none a second later.
+    """
+    Path("/proc/sys/vm/percpu_pagelist_high_fraction").write_text(SMALLEST_LISTS)
+    for _ in range(REFRESHES):
+        Path("/proc/sys/vm/stat_refresh").read_bytes()
 
 
 def left_in(memcg: str) -> int:

@@ -24,11 +24,11 @@ BPFFS = Path("/sys/fs/bpf")
 class Decider:
     """Loads the handler and puts it in force; it stays so when this process ends."""
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, most_targets: int = MOST_TARGETS) -> None:
         BPFFS.mkdir(exist_ok=True)
         if not os.path.ismount(BPFFS):
             subprocess.run(["mount", "-t", "bpf", "bpf", BPFFS], check=True)
-        loaded = load_object(directory, OBJECT, MOST_TARGETS)
+        loaded = load_object(directory, OBJECT, most_targets)
         self._targets = Map(loaded["targets"], TARGET_SIZE)
         self._hook = Hook(loaded)
         self._told: set[int] = set()

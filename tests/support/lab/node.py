@@ -7,7 +7,7 @@ come in through a port that QEMU forwards.
 import json
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -66,13 +66,18 @@ class Node:
         name: str = "node-1",
         memory_mib: int = 2048,
         folder: Path | None = None,
+        kernel: Path | None = None,
+        kubelet: Mapping[str, object] | None = None,
     ) -> None:
+        """Of its `kernel`, see Hardware; `kubelet` has fields of kubelet's configuration."""
         self.name = name
         self.services: dict[str, GuestProcess] = {}
         self._control_plane = control_plane
         self._images = images
         self._memory_mib = memory_mib
         self._folder = folder
+        self._kernel = kernel
+        self._kubelet = kubelet or {}
         self._kubelet_port = free_port()
 
     def __enter__(self) -> Self:
@@ -84,7 +89,7 @@ class Node:
             self._register()
             report.note(f"{self.name} is powered on; its logs are in {self.folder}")
             self.vm = self._power.enter_context(booted(self._hardware, self.folder))
-            write_configuration(scratch / "files", self._control_plane, self.name, self._kubelet_port)
+            write_configuration(scratch / "files", self._control_plane, self.name, self._kubelet_port, self._kubelet)
             self.vm.push_folder(scratch / "files", "/")
             self._bring_up()
             self._stack = stack.pop_all()
@@ -126,6 +131,7 @@ class Node:
     def _made_of(self, scratch: Path) -> Hardware:
         return Hardware(
             memory_mib=self._memory_mib,
+            kernel=self._kernel,
             disks=[
                 Disk(kubelet_disk(self._control_plane.binaries), "kubernetes"),
                 Disk(image_disk(self._images), "containerd", Access.OVERLAY),

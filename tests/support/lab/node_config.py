@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from lab.control_plane import ControlPlane
@@ -24,8 +25,10 @@ PLACES = {
 }
 
 
-def write_configuration(tree: Path, control_plane: ControlPlane, node_name: str, kubelet_port: int) -> None:
-    """Fills the folder `tree` with what belongs at the node's root."""
+def write_configuration(
+    tree: Path, control_plane: ControlPlane, node_name: str, kubelet_port: int, kubelet: Mapping[str, object]
+) -> None:
+    """Fills the folder `tree` with what belongs at the node's root; `kubelet` has fields of its configuration."""
     for name, place in PLACES.items():
         (tree / place).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(FILES / name, tree / place)
@@ -33,7 +36,7 @@ def write_configuration(tree: Path, control_plane: ControlPlane, node_name: str,
     (kubernetes / "manifests").mkdir(parents=True)
     containerd.mkdir()
     (containerd / "config.toml").write_text(containerd_config())
-    (kubernetes / "kubelet.json").write_text(_kubelet_config(kubelet_port))
+    (kubernetes / "kubelet.json").write_text(_kubelet_config({"port": kubelet_port, **kubelet}))
     _issue_serving_certificate(control_plane, kubernetes, node_name)
     shutil.copy(control_plane.ca_cert, kubernetes / "ca.crt")
     shutil.copy(control_plane.kubelet_kubeconfig(node_name), kubernetes / "kubeconfig")
@@ -56,5 +59,5 @@ def containerd_config() -> str:
     return (FILES / "containerd.toml").read_text().replace("@SANDBOX@", SANDBOX)
 
 
-def _kubelet_config(port: int) -> str:
-    return json.dumps(json.loads((FILES / "kubelet.json").read_text()) | {"port": port}, indent=1)
+def _kubelet_config(fields: Mapping[str, object]) -> str:
+    return json.dumps(json.loads((FILES / "kubelet.json").read_text()) | dict(fields), indent=1)

@@ -17,12 +17,15 @@ FILES = Path(__file__).parents[3] / "agent" / "kernel"
 SUITE, PACKAGE = "trixie", "linux-source-7.3"
 SOURCES = tuple(f"deb http://deb.debian.org/debian {suite} main" for suite in (SUITE, f"{SUITE}-backports"))
 ARCHIVE = "usr/src/linux-source-7.3.tar.xz"
-MINUTES = {"minimal": 10, "debug": 20}
+MINUTES = {"minimal": 10, "node": 15, "debug": 20}
+FRAGMENTS = ("oompolicy", "minimal")
+"""Of the configuration, in all of them; each has one of its own name, too."""
 
 
 def patched_kernel(config: str = "minimal") -> Path:
     """The kernel, from the cache or built now; `config` is one of those that agent/kernel/build has by name."""
-    files = [path for path in sorted(FILES.rglob("*")) if path.is_file() and path.suffix != ".md"]
+    fragments = [FILES / f"config/{name}.config" for name in (*FRAGMENTS, config)]
+    files = [FILES / "build", *sorted((FILES / "patches").iterdir()), *dict.fromkeys(fragments)]
     inputs: list[str | Path] = [config, *(part for path in files for part in (path.name, path))]
     says = f"Linux 7.3 with the BPF OOM hook, {MINUTES[config]} minutes on two cores"
     return cache.built(f"kernel-{config}", inputs, partial(_build, config), says=says) / "vmlinuz"

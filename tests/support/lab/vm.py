@@ -87,7 +87,7 @@ class VM:
 
     def disk(self, name: str) -> str:
         """The block device of the disk that the hardware calls `name`."""
-        serial = self.run(["sh", "-c", f"modprobe virtio_blk && grep -lx '{name}' /sys/block/*/serial"]).stdout.strip()
+        serial = self.run(["sh", "-c", f"modprobe -q virtio_blk; grep -lx '{name}' /sys/block/*/serial"]).stdout.strip()
         return f"/dev/{Path(serial).parent.name}"
 
     def console(self) -> str:

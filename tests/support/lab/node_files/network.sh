@@ -3,7 +3,9 @@
 # Usage: network.sh PORT NAME: the API server's port on the host, and the node's name.
 set -eu
 hostname "$2"
-modprobe -a virtio_net veth bridge overlay nf_tables nft_chain_nat nft_masq nft_reject_ipv4
+if [ -d "/lib/modules/$(uname -r)" ]; then # else it is a kernel of our own, which has all built in
+  modprobe -a virtio_net veth bridge overlay nf_tables nft_chain_nat nft_masq nft_reject_ipv4
+fi
 card=$(basename /sys/bus/virtio/drivers/virtio_net/virtio*/net/*)
 ip address add 10.0.2.15/24 dev "$card"
 ip link set "$card" up
