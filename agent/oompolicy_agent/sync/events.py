@@ -12,6 +12,8 @@ REASON: Final = "OOMPolicyVictim"
 CONTROLLER = "oompolicy.dev/agent"
 MAXIMUM_NAME = 200
 MEBIBYTE = 1 << 20
+KERNEL = "KernelHook"
+"""The backend that is asked by the OOM killer, and not triggered by anything of ours."""
 
 OUTCOMES = {
     "Killed": ("Killed", "{freed} were freed"),
@@ -85,8 +87,10 @@ def sentence(decision: Mapping[str, Any]) -> str:
     """Why this victim, in one sentence: its priority, its rule, whose shortage, what triggered, what was freed."""
     victim = decision["victim"]
     done, ending = OUTCOMES[decision["outcome"]]
-    ended = ending.format(freed=_size(decision.get("freedBytes")))
-    return f"{done} {_unit(victim)} ({_standing(decision)}) because {_shortage(decision)}; {ended}"
+    text = f"{done} {_unit(victim)} ({_standing(decision)}) because {_shortage(decision)}"
+    if decision["outcome"] == "Killed" and decision.get("backend") == KERNEL:
+        return text  # nobody measured what came back
+    return f"{text}; {ending.format(freed=_size(decision.get('freedBytes')))}"
 
 
 def _unit(victim: Mapping[str, Any]) -> str:
@@ -107,6 +111,8 @@ def _standing(decision: Mapping[str, Any]) -> str:
 
 
 def _shortage(decision: Mapping[str, Any]) -> str:
+    if decision.get("backend") == KERNEL:
+        return f"{_domain(decision)} ran out of memory, and the kernel asked whom to kill"
     trigger = decision.get("trigger") or {}
     reason = str(trigger.get("reason"))
     numbers = TRIGGERS.get(reason, "{margin} were left, threshold {threshold}").format(

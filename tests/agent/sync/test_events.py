@@ -57,6 +57,12 @@ def decision(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 - any field of a
             id="killed",
         ),
         pytest.param(
+            {"backend": "KernelHook", "freedBytes": 0, "domain": "/kubepods"},
+            "Killed container main (priority 10 by rule batch of policy mixed) because the node's share for pods ran "
+            "out of memory, and the kernel asked whom to kill",
+            id="in-the-kernels-oom-killer",
+        ),
+        pytest.param(
             {"outcome": "Futile", "freedBytes": 3145728, "trigger": {"reason": "GrowthExhausts"}},
             "Killed container main (priority 10 by rule batch of policy mixed) because the node ran out of memory: "
             "183 MiB were left and use grew by 40 MiB/s, threshold 200 MiB (GrowthExhausts); only 3 MiB were freed",

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from oompolicy_agent.resolve_command import main
+from oompolicy_agent.cli.__main__ import main
 
 POLICY = """
 apiVersion: oompolicy.dev/v1alpha1

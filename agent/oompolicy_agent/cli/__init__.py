@@ -1,0 +1,1 @@
+"""`kubectl oompolicy`: looks at policies, nodes and decisions, and says what a policy would change before it does."""

@@ -1,0 +1,125 @@
+"""The only place of the command line that talks to a cluster: by the kubeconfig that kubectl would use."""
+
+import argparse
+import json
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from typing import Any, cast
+from urllib.parse import urlencode
+
+from kubernetes import client, config
+
+from oompolicy_agent.pods import Pod, PodError, parse_pod
+from oompolicy_agent.resolve import NAMESPACE_NAME_LABEL
+from oompolicy_api import GROUP, VERSION
+from oompolicy_api.decision import OOMDecision
+from oompolicy_api.node import OOMNode
+from oompolicy_api.policy import OOMPolicy
+
+__all__ = ["Cluster", "CommandError", "add_cluster"]
+
+OURS = f"/apis/{GROUP}/{VERSION}"
+PAGE = 500
+SECONDS = 60
+
+
+class CommandError(Exception):
+    """Why a command cannot do what it was asked for; the message is one line."""
+
+
+def add_cluster(command: argparse.ArgumentParser) -> None:
+    """The options of kubectl that say which cluster."""
+    command.add_argument("--kubeconfig", metavar="FILE", help="default: as kubectl has it")
+    command.add_argument("--context", metavar="NAME", help="of the kubeconfig; default: its current one")
+
+
+class Cluster:
+    """What there is in the cluster now. Every method raises CommandError."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        try:
+            cast("Any", config).load_kube_config(options.kubeconfig, context=options.context)
+        except config.ConfigException as error:
+            raise CommandError(f"expected a kubeconfig, as kubectl needs one: {error}") from error
+        self._api: Any = client.ApiClient()  # the generated client has no annotations
+
+    def policies(self) -> list[OOMPolicy]:
+        """All of them, by name."""
+        return sorted(
+            (OOMPolicy.parse(one) for one in self._list(f"{OURS}/oompolicies")), key=lambda p: p.metadata.name
+        )
+
+    def nodes(self) -> list[OOMNode]:
+        """All of them, by name."""
+        return sorted(map(OOMNode.model_validate, self._list(f"{OURS}/oomnodes")), key=lambda node: node.metadata.name)
+
+    def decisions(self, labels: Mapping[str, str] | None = None) -> list[OOMDecision]:
+        """Those with these labels in all namespaces, oldest first."""
+        selector = ",".join(f"{key}={value}" for key, value in (labels or {}).items())
+        found = self._list(f"{OURS}/oomdecisions", **({"labelSelector": selector} if selector else {}))
+        return sorted(map(OOMDecision.model_validate, found), key=lambda one: one.spec.time)
+
+    def pods(self, node: str = "") -> dict[str, list[Pod]]:
+        """By the name of their node; those that nobody has scheduled are left out."""
+        found: dict[str, list[Pod]] = {}
+        for body in self._list("/api/v1/pods", **({"fieldSelector": f"spec.nodeName={node}"} if node else {})):
+            if name := body["spec"].get("nodeName"):
+                found.setdefault(name, []).append(_pod(body))
+        return found
+
+    def node_of(self, namespace: str, pod: str) -> str:
+        """Where a pod runs."""
+        body = self._get(f"/api/v1/namespaces/{namespace}/pods/{pod}")
+        if body is None:
+            raise CommandError(f"expected a pod {namespace}/{pod}, found none: see kubectl get pods -A")
+        if not (node := body["spec"].get("nodeName")):
+            raise CommandError(f"pod {namespace}/{pod} has not been scheduled, so no node knows of it")
+        return str(node)
+
+    def node_labels(self) -> dict[str, Mapping[str, str]]:
+        """The labels of each node, by name."""
+        found = (body["metadata"] for body in self._list("/api/v1/nodes"))
+        return {one["name"]: one.get("labels", {}) for one in sorted(found, key=lambda one: str(one["name"]))}
+
+    def namespaces(self) -> dict[str, Mapping[str, str]]:
+        """Their labels, by name."""
+        found = (body["metadata"] for body in self._list("/api/v1/namespaces"))
+        return {one["name"]: {NAMESPACE_NAME_LABEL: one["name"], **one.get("labels", {})} for one in found}
+
+    def _list(self, path: str, **query: str) -> Iterator[dict[str, Any]]:
+        """Page by page."""
+        more = ""
+        while True:
+            page = {"limit": str(PAGE), **({"continue": more} if more else {})}
+            body = self._get(f"{path}?{urlencode(query | page)}")
+            if body is None:
+                raise CommandError(
+                    f"expected {path} in the API, found nothing: is OOMPolicy installed in this cluster?"
+                )
+            yield from body["items"]
+            more = body["metadata"].get("continue", "")
+            if not more:
+                return
+
+    def _get(self, path: str) -> dict[str, Any] | None:
+        """What is there; None if there is nothing."""
+        request = self._api.param_serialize("GET", path, auth_settings=["BearerToken"])
+        try:
+            response = self._api.call_api(*request, _request_timeout=SECONDS)
+            text = response.read()
+        except Exception as error:  # the client lets those of urllib3 through
+            raise CommandError(f"the API server did not answer: {error}") from error
+        if response.status == HTTPStatus.NOT_FOUND:
+            return None
+        body = json.loads(text)
+        if response.status >= HTTPStatus.BAD_REQUEST:
+            raise CommandError(f"the API server refused: {body.get('message', response.reason)}")
+        return cast("dict[str, Any]", body)
+
+
+def _pod(body: dict[str, Any]) -> Pod:
+    try:
+        return parse_pod(body)
+    except PodError as error:
+        name = body["metadata"]
+        raise CommandError(f"pod {name.get('namespace')}/{name.get('name')}: {error}") from error

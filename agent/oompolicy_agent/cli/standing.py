@@ -1,0 +1,85 @@
+"""The order in which the pods of a node would die, as far as a policy alone says it. Pure.
+
+Pods of the same priority are decided by what they use at that moment, so they share a place.
+"""
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from oompolicy_agent.resolve import Target
+
+__all__ = ["Change", "before", "changes", "difference", "name", "standing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A pod for which a changed policy says something else."""
+
+    pod: str
+    node: str
+    before: str
+    after: str
+
+
+def name(target: Target) -> str:
+    """Of its pod, for people."""
+    return f"{target.pod.namespace}/{target.pod.name}"
+
+
+def standing(target: Target) -> str:
+    """What a policy says of a pod, in one line."""
+    what = f"priority {target.priority}" if target.protect is None else f"protected {_extent(target.protect)}"
+    by = f"rule {target.rule}" if target.rule else target.source.lower()
+    inside = "".join(f", {container} {priority} inside it" for container, priority in sorted(target.containers.items()))
+    how = "" if target.unit == "Container" else f", dies by {target.unit.lower()}"
+    return f"{what} by {by}{inside}{how}"
+
+
+def before(target: Target, others: Iterable[Target]) -> tuple[list[Target], list[Target]]:
+    """Who must die before it, first to die first; and who shares its place."""
+    if target.priority is None:
+        return [one for one in _in_order(others) if one.priority is not None], []
+    known = [one for one in _in_order(others) if one.priority is not None and one.pod.uid != target.pod.uid]
+    earlier = [one for one in known if one.priority is not None and one.priority < target.priority]
+    return earlier, [one for one in known if one.priority == target.priority]
+
+
+def changes(earlier: Mapping[str, Sequence[Target]], later: Mapping[str, Sequence[Target]]) -> list[Change]:
+    """Pod by pod, what differs; both by node."""
+    found = []
+    for node, targets in later.items():
+        old = {one.pod.uid: standing(one) for one in earlier.get(node, ())}
+        new = {one.pod.uid: (name(one), standing(one)) for one in targets}
+        found += [
+            Change(pod, node, old.get(uid, "no policy"), text)
+            for uid, (pod, text) in new.items()
+            if old.get(uid) != text
+        ]
+    return sorted(found, key=lambda change: (change.node, change.pod))
+
+
+def difference(node: str, earlier: Sequence[Target], later: Sequence[Target]) -> list[str]:
+    """How the order on a node changes, as a unified diff; empty if it does not."""
+    lines = difflib.unified_diff(_lines(earlier), _lines(later), f"{node}, now", f"{node}, changed", lineterm="", n=2)
+    return list(lines)
+
+
+def _lines(targets: Iterable[Target]) -> list[str]:
+    """A line for each pod, first to die first. The priority is no part of it: only the order counts."""
+    found = []
+    for priority, group in groupby(_in_order(targets), key=lambda one: one.priority):
+        names = [name(one) for one in group]
+        shared = "" if priority is None or len(names) == 1 else f" (with {len(names) - 1} others, by usage)"
+        never = " (protected)" if priority is None else ""
+        found += [f"{pod}{shared}{never}" for pod in names]
+    return found
+
+
+def _in_order(targets: Iterable[Target]) -> list[Target]:
+    return sorted(targets, key=lambda one: (one.priority is None, one.priority or 0, name(one)))
+
+
+def _extent(protect: str) -> str:
+    return "always" if protect == "Always" else "up to its request"
