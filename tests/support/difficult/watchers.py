@@ -19,8 +19,8 @@ WALL = 0x40000000
 """waitpid also for processes that are not our children but our tracees."""
 MCL_CURRENT, MCL_FUTURE = 1, 2
 NODE = "node"
-FIRST_STEP, NEAR = 16, 64
-"""How `exhaust` approaches its aim: in large steps at first, then one by one."""
+NEAR, NOISE = 64, 2
+"""MiB: from where `exhaust` approaches its aim one by one, and what counters are off by."""
 STEP_SECONDS = 0.01
 SMALLEST_LISTS = "1000000"
 """Of vm.percpu_pagelist_high_fraction: about a mebibyte for each CPU."""
@@ -57,13 +57,13 @@ def exhaust(leave: int, of: str, *, again: bool) -> None:
         of: `node`, or the folder of a memcg with a limit.
         again: see there.
     """
+    lock()
     empty_lists()
     held = []
     while True:
         while (left := left_in(of)) > leave:
-            is_near = left <= leave + NEAR
-            held.append(taken(1 if is_near else FIRST_STEP))
-            time.sleep(STEP_SECONDS if is_near else 0)
+            held.append(taken(max(1, left - leave - NEAR)))
+            time.sleep(STEP_SECONDS)
         say(f"leaves {left} MiB")
         if not again:
             signal.pause()
@@ -74,10 +74,17 @@ def exhaust(leave: int, of: str, *, again: bool) -> None:
 
 def shorten(leave: int) -> None:
     """Takes what the node has at once, down to `leave` MiB, and none of what comes back when somebody dies for it."""
+    lock()
     empty_lists()
     held = taken(left_in(NODE) - leave)
     say(f"leaves {left_in(NODE)} MiB, holding {len(held) // MEBIBYTE}")
     signal.pause()
+
+
+def lock() -> None:
+    """Keeps itself in memory: whoever brings a shortage about must not wait for its own pages."""
+    if LIBC.mlockall(MCL_CURRENT | MCL_FUTURE) == -1:
+        raise OSError(ctypes.get_errno(), "mlockall")
 
 
 def empty_lists() -> None:
@@ -105,12 +112,11 @@ def resume(guard: int, victim: int, at: int, of: str) -> None:
 
     Prints how long the victim then lived, and the guard's page faults.
     """
-    if LIBC.mlockall(MCL_CURRENT | MCL_FUTURE) == -1:
-        raise OSError(ctypes.get_errno(), "mlockall")
+    lock()
     poll = select.poll()
     poll.register(os.pidfd_open(victim), select.POLLIN)
     say("watching")
-    while (left := left_in(of)) > at:
+    while (left := left_in(of)) > at + NOISE:
         time.sleep(STEP_SECONDS)
     before, start = faults(guard), time.monotonic()
     os.kill(guard, signal.SIGCONT)
