@@ -1,4 +1,4 @@
-"""Reads an OOMPolicy, pods and namespaces from YAML files, as kubectl writes them, and refuses what the API would.
+"""Reads policies, decisions, pods and namespaces from YAML files, as kubectl writes them; refuses what the API would.
 
 Files may hold several documents and lists, in any order; each object is told by its kind.
 """
@@ -16,13 +16,15 @@ from pydantic import ValidationError
 from oompolicy_agent.pods import Pod, PodError, parse_pod
 from oompolicy_agent.resolve import NAMESPACE_NAME_LABEL
 from oompolicy_api import GROUP, VERSION
+from oompolicy_api.decision import OOMDecision
 from oompolicy_api.policy import OOMPolicy
 from oompolicy_api.rules import Rule
 
-__all__ = ["ManifestError", "Manifests", "read_manifests"]
+__all__ = ["ManifestError", "Manifests", "only_policy", "read_manifests", "read_policy"]
 
 MODES = ("Enforce", "Audit", "Off")
-API_VERSIONS = {"OOMPolicy": f"{GROUP}/{VERSION}", "Pod": "v1", "Namespace": "v1"}
+OURS = f"{GROUP}/{VERSION}"
+API_VERSIONS = {"OOMPolicy": OURS, "OOMDecision": OURS, "Pod": "v1", "Namespace": "v1"}
 INT32 = range(-(2**31), 2**31)
 
 
@@ -35,9 +37,10 @@ class ManifestError(ValueError):
 
 @dataclass(slots=True)
 class Manifests:
-    """What was found in the files; namespaces are their labels by name."""
+    """What was found in the files; namespaces are their labels by name, decisions the oldest first."""
 
-    policy: OOMPolicy
+    policies: list[OOMPolicy] = field(default_factory=list)
+    decisions: list[OOMDecision] = field(default_factory=list)
     pods: list[Pod] = field(default_factory=list)
     namespaces: dict[str, Mapping[str, str]] = field(default_factory=dict)
 
@@ -46,18 +49,37 @@ def read_manifests(files: Iterable[str]) -> Manifests:
     """Reads `files`, of which `-` is standard input.
 
     Raises:
-        ManifestError: a file cannot be read, holds something else, or there is not exactly one OOMPolicy.
+        ManifestError: a file cannot be read, or holds something else.
     """
-    names = list(files)
-    objects = [(name, body) for name in names for document in _documents(name) for body in _objects(name, document)]
-    policies = [(name, body) for name, body in objects if body["kind"] == "OOMPolicy"]
-    if len(policies) != 1:
-        raise ManifestError(", ".join(names), f"kind: expected exactly one OOMPolicy, found {len(policies)}")
+    objects = [(name, body) for name in files for document in _documents(name) for body in _objects(name, document)]
+    decisions = [_decision(name, body) for name, body in objects if body["kind"] == "OOMDecision"]
     return Manifests(
-        policy=_policy(*policies[0]),
+        policies=[_policy(name, body) for name, body in objects if body["kind"] == "OOMPolicy"],
+        decisions=sorted(decisions, key=lambda one: one.spec.time),
         pods=[_pod(name, body) for name, body in objects if body["kind"] == "Pod"],
         namespaces=dict(_namespace(name, body) for name, body in objects if body["kind"] == "Namespace"),
     )
+
+
+def read_policy(files: Iterable[str]) -> OOMPolicy:
+    """The policy in `files`, as above; raises ManifestError also if there is not exactly one."""
+    names = list(files)
+    return only_policy(names, read_manifests(names))
+
+
+def only_policy(names: Iterable[str], found: Manifests) -> OOMPolicy:
+    """The policy of what was found in the files of these names; raises ManifestError if there is not exactly one."""
+    if len(found.policies) != 1:
+        raise ManifestError(", ".join(names), f"kind: expected exactly one OOMPolicy, found {len(found.policies)}")
+    return found.policies[0]
+
+
+def _decision(name: str, body: Mapping[str, Any]) -> OOMDecision:
+    try:
+        return OOMDecision.model_validate(body)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ManifestError(name, f"decision {_called(body)}: {_path(first['loc'])}: {first['msg']}") from error
 
 
 def _documents(name: str) -> list[Any]:

@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 from oompolicy_agent.cli.printing import Printer, add_output, plain
-from oompolicy_agent.manifests import read_manifests
+from oompolicy_agent.manifests import only_policy, read_manifests
 from oompolicy_agent.resolve import PodProblem, Target, resolve
 
 __all__ = ["add"]
@@ -35,7 +35,7 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse has no public type fo
 def run(options: argparse.Namespace) -> None:
     """Prints it."""
     found = read_manifests(options.filename)
-    resolution = resolve(found.policy, found.pods, found.namespaces)
+    resolution = resolve(only_policy(options.filename, found), found.pods, found.namespaces)
     for problem in (*resolution.problems, *map(_told, resolution.pod_problems)):
         print(problem, file=sys.stderr)  # noqa: T201 - this is a command
     printer = Printer(options.output)

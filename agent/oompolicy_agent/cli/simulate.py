@@ -7,7 +7,7 @@ from typing import Any
 from oompolicy_agent.cli.live import Cluster, add_cluster
 from oompolicy_agent.cli.printing import Printer, add_output, bad, good, plain
 from oompolicy_agent.cli.standing import changes, difference
-from oompolicy_agent.manifests import Manifests, read_manifests
+from oompolicy_agent.manifests import only_policy, read_manifests, read_policy
 from oompolicy_agent.resolve import Target, resolve
 from oompolicy_api.policy import OOMPolicy
 from oompolicy_api.precedence import in_force
@@ -45,7 +45,7 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse has no public type fo
 
 def run(options: argparse.Namespace) -> None:
     """Prints it."""
-    printer, changed = Printer(options.output), read_manifests(options.filename).policy
+    printer, changed = Printer(options.output), read_policy(options.filename)
     now, later = _by_files(changed, options.against) if options.against else _by_cluster(changed, Cluster(options))
     found = changes(now, later)
     orders = {node: difference(node, now.get(node, ()), targets) for node, targets in later.items()}
@@ -65,8 +65,9 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _by_files(changed: OOMPolicy, files: Sequence[str]) -> tuple[Targets, Targets]:
-    found: Manifests = read_manifests(files)
-    now, later = (resolve(policy, found.pods, found.namespaces).targets for policy in (found.policy, changed))
+    found = read_manifests(files)
+    as_it_is = only_policy(files, found)
+    now, later = (resolve(policy, found.pods, found.namespaces).targets for policy in (as_it_is, changed))
     return {ALL: now}, {ALL: later}
 
 

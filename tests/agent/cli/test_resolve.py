@@ -169,7 +169,7 @@ def test_says_what_it_protects_because_it_does_not_understand_it(
         pytest.param(
             "policy",
             ("kind: OOMPolicy", "kind: Deployment"),
-            "kind: expected OOMPolicy, Pod, Namespace or List, found 'Deployment'",
+            "kind: expected OOMPolicy, OOMDecision, Pod, Namespace or List, found 'Deployment'",
             id="another-kind",
         ),
         pytest.param(
