@@ -34,10 +34,14 @@ struct oomp_run hook_run __hidden; /* if it were static, clang would take it to 
 static struct scratch hook_scratch;
 static struct oomp_decision hook_decision;
 static __u64 hook_parts[OOMP_MOST_PARTS];
+static struct refused hook_refused;
 static __u64 hook_runs;
 
-/* A unit with all memcgs in it, also those that a tenant has made, but for a pod's sandbox; returns how many. */
-static __always_inline __u32 find_parts(__u64 cgroup_id)
+/*
+ * A unit with all memcgs in it, also those that a tenant has made, but for a pod's sandbox; returns how many. What is named
+ * oomp_ is a global function: the verifier looks at each by itself, and not once for each way to it.
+ */
+__noinline int oomp_find_parts(__u64 cgroup_id)
 {
 	struct mem_cgroup *memcg = memcg_of(cgroup_id);
 	struct cgroup_subsys_state *css;
@@ -61,36 +65,52 @@ static __always_inline __u32 find_parts(__u64 cgroup_id)
 	return count;
 }
 
-static __always_inline void kill_unit(struct oom_control *oc, __u32 count, struct oomp_decision *decision)
+static __always_inline void kill_whole(struct oom_control *oc, __u32 count, __u32 *killed)
 {
 	int i;
 
 	bpf_for(i, 0, OOMP_MOST_PARTS) {
 		if (i >= count)
 			break;
-		if (decision->process)
-			kill_found_in(oc, hook_parts[i & (OOMP_MOST_PARTS - 1)], decision);
-		else
-			kill_all_in(oc, hook_parts[i & (OOMP_MOST_PARTS - 1)], &decision->killed);
+		kill_all_in(oc, hook_parts[i & (OOMP_MOST_PARTS - 1)], killed);
 	}
 }
 
-/* Of the unit Process: which one. Where the kernel would kill all with it, all are named. */
-static __always_inline void find_process(__u64 unit, __u32 count, struct oomp_decision *decision)
+/* Whether the kernel kills more with a process of this memcg: all in it, or in one above it (memory.oom.group). */
+__noinline int oomp_dies_as_group(__u64 cgroup_id)
 {
-	bool is_group = dies_as_group(unit);
-	__u64 id;
+	struct mem_cgroup *memcg = memcg_of(cgroup_id), *above = memcg;
+	int i, group = 0;
+
+	if (!memcg)
+		return 0;
+	for (i = 0; i < OOMP_MOST_NAMES && above && !group; i++) {
+		group = BPF_CORE_READ(above, oom_group);
+		above = (void *)BPF_CORE_READ(above, css.parent); /* css is the first in it */
+	}
+	bpf_put_mem_cgroup(memcg);
+	return group;
+}
+
+/*
+ * The largest process of a unit, of which `count` parts are to be looked at. One that shares its memory with a child in
+ * vfork(2) is refused, for example: then the next one is taken, for another unit is more important than any of these.
+ */
+__noinline int oomp_find_process(__u64 unit, __u32 count)
+{
 	int i;
 
+	if (hook_refused.unit != unit)
+		hook_refused.pid = hook_refused.pages = 0;
+	hook_refused.unit = unit;
+	hook_decision.process = hook_decision.process_pages = 0;
 	bpf_for(i, 0, OOMP_MOST_PARTS) {
-		if (i >= count || is_group)
+		if (i >= count)
 			break;
-		id = hook_parts[i & (OOMP_MOST_PARTS - 1)];
-		find_larger_in(id, decision);
-		is_group = dies_as_group(id);
+		find_larger_in(hook_parts[i & (OOMP_MOST_PARTS - 1)], &hook_refused, &hook_decision);
 	}
-	if (is_group)
-		decision->process = decision->process_pages = 0;
+	hook_decision.is_group = hook_decision.process && oomp_dies_as_group(hook_decision.process_memcg);
+	return 0;
 }
 
 /* Names the victim for whoever reads this when its memcg is gone. */
@@ -116,10 +136,7 @@ static __always_inline void name_victim(struct oomp_decision *decision)
 	bpf_cgroup_release(cgrp);
 }
 
-/*
- * Whether we were told anything about this domain, or about what it is in. A global function is verified by itself: as a
- * part of its caller it would multiply all that comes after it.
- */
+/* Whether we were told anything about this domain, or about what it is in. */
 __noinline int oomp_is_ours(__u64 cgroup_id)
 {
 	struct cgroup *cgrp = bpf_cgroup_from_id(cgroup_id);
@@ -173,16 +190,22 @@ static __always_inline void decide(struct oom_control *oc, struct mem_cgroup *do
 			return;
 		decision->usage = target->usage;
 		decision->outcome = OOMP_WOULD_KILL;
-		decision->process = decision->process_pages = 0;
-		parts = find_parts(id);
-		if (target->flags & OOMP_PROCESS)
-			find_process(id, parts, decision);
+		parts = oomp_find_parts(id);
+		oomp_find_process(id, target->flags & OOMP_PROCESS ? parts : 0);
 		if (mode == OOMP_AUDIT)
 			return;
 		decision->outcome = OOMP_KILLED;
-		kill_unit(oc, parts, decision);
+		if (decision->process)
+			kill_found_in(oc, decision->process_memcg, decision);
+		else
+			kill_whole(oc, parts, &decision->killed);
 		if (decision->killed)
 			return;
+		if (decision->process) {
+			hook_refused.pid = decision->process;
+			hook_refused.pages = decision->process_pages;
+			continue;
+		}
 		decision->outcome = OOMP_NOBODY_KILLABLE;
 		decision->passed_over++;
 		target->passed_over = hook_run.number;
@@ -223,6 +246,7 @@ int BPF_PROG(oomp_handle, struct oom_control *oc)
 	}
 	__builtin_memset(decision, 0, sizeof(*decision) - sizeof(decision->names));
 	decision->time = start;
+	hook_refused.unit = 0;
 	decision->domain = hook_run.domain;
 	hook_run.number = decision->number = OOMP_HOOK_RUNS | ++hook_runs;
 	hook_run.default_priority = told->default_priority;

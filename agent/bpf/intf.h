@@ -94,6 +94,8 @@ struct oomp_decision {
 	__u64 nanoseconds; /* from being asked until everybody was signalled */
 	__u64 process; /* pid of the only one that dies; 0: the whole unit */
 	__u64 process_pages; /* in memory and in swap, of that one */
+	__u64 process_memcg; /* cgroup id, where it is */
+	__u64 is_group; /* whether more dies with it (memory.oom.group) */
 	__u32 outcome;
 	__u32 visited; /* memcgs */
 	__u32 eligible; /* units */

@@ -22,22 +22,41 @@ static __always_inline void kill_all_in(struct oom_control *oc, __u64 cgroup_id,
 	bpf_put_mem_cgroup(memcg);
 }
 
-/* Pages of a process in memory and in swap, but for what each CPU has not told yet: 32 pages at most. */
+static __always_inline __u64 at_least_none(__s64 count)
+{
+	return count > 0 ? count : 0;
+}
+
+/*
+ * Pages of a process in memory and in swap, but for what each CPU has not told yet, 32 pages at most. The indices must be
+ * literal: only then does CO-RE know how far apart the kernel's counters are.
+ */
 static __always_inline __u64 pages_of(struct task_struct *task)
 {
 	struct mm_struct *mm = BPF_CORE_READ(task, mm);
-	__s64 pages = 0, count;
-	int i;
 
-	for (i = MM_FILEPAGES; mm && i <= MM_SHMEMPAGES; i++) {
-		count = BPF_CORE_READ(mm, rss_stat[i].count);
-		pages += count > 0 ? count : 0;
-	}
-	return pages;
+	if (!mm) /* a leader that has exited before its threads */
+		return 0;
+	return at_least_none(BPF_CORE_READ(mm, rss_stat[MM_FILEPAGES].count)) +
+	       at_least_none(BPF_CORE_READ(mm, rss_stat[MM_ANONPAGES].count)) +
+	       at_least_none(BPF_CORE_READ(mm, rss_stat[MM_SWAPENTS].count)) +
+	       at_least_none(BPF_CORE_READ(mm, rss_stat[MM_SHMEMPAGES].count));
 }
 
-/* Looks in a memcg for a larger process than the one found so far; at the same size the higher pid. */
-static __always_inline void find_larger_in(__u64 cgroup_id, struct oomp_decision *found)
+static __always_inline bool is_larger(__u64 pages, __u64 pid, __u64 other_pages, __u64 other_pid)
+{
+	return pages > other_pages || (pages == other_pages && pid > other_pid);
+}
+
+/* A process that could not be killed, though it was the largest; pid 0: none yet. */
+struct refused {
+	__u64 unit;
+	__u64 pid;
+	__u64 pages;
+};
+
+/* Looks in a memcg for a larger process than the one found so far, but smaller than those that could not be killed. */
+static __always_inline void find_larger_in(__u64 cgroup_id, const struct refused *refused, struct oomp_decision *found)
 {
 	struct mem_cgroup *memcg = memcg_of(cgroup_id);
 	struct task_struct *task;
@@ -50,8 +69,11 @@ static __always_inline void find_larger_in(__u64 cgroup_id, struct oomp_decision
 			continue;
 		pages = pages_of(task);
 		pid = BPF_CORE_READ(task, pid);
-		if (found->process && (pages < found->process_pages || (pages == found->process_pages && pid < found->process)))
+		if (refused->pid && !is_larger(refused->pages, refused->pid, pages, pid))
 			continue;
+		if (found->process && !is_larger(pages, pid, found->process_pages, found->process))
+			continue;
+		found->process_memcg = cgroup_id;
 		found->process = pid;
 		found->process_pages = pages;
 		bpf_probe_read_kernel_str(found->process_name, OOMP_COMM_SIZE, task->comm);
@@ -73,19 +95,6 @@ static __always_inline void kill_found_in(struct oom_control *oc, __u64 cgroup_i
 			++found->killed;
 	}
 	bpf_put_mem_cgroup(memcg);
-}
-
-/* Whether the kernel kills all in a memcg when one of them dies. */
-static __always_inline bool dies_as_group(__u64 cgroup_id)
-{
-	struct mem_cgroup *memcg = memcg_of(cgroup_id);
-	bool group;
-
-	if (!memcg)
-		return false;
-	group = BPF_CORE_READ(memcg, oom_group);
-	bpf_put_mem_cgroup(memcg);
-	return group;
 }
 
 #endif

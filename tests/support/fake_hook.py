@@ -19,12 +19,11 @@ class FakeHook:
     def put_in_force(self, cgroup: int, terms: Terms) -> list[Verdict]:
         """Takes it, and says what an earlier guard has left."""
         assert cgroup > 0
-        self._take("put in force", terms)
-        return self.left
-
-    def renew(self, terms: Terms) -> None:
-        """Takes it."""
-        self._take("renewed", terms)
+        if self.fails:
+            raise OSError("gone")
+        self.told.append(("put in force", terms))
+        left, self.left = self.left, []
+        return left
 
     def withdraw(self) -> list[Verdict]:
         """Takes it; nobody has left anything."""
@@ -40,8 +39,3 @@ class FakeHook:
         """What was decided meanwhile."""
         found, self.decided = self.decided, []
         return found
-
-    def _take(self, what: str, terms: Terms) -> None:
-        if self.fails:
-            raise OSError("gone")
-        self.told.append((what, terms))

@@ -266,6 +266,16 @@ def test_of_a_pod_that_dies_by_the_process_the_largest_goes_first_unless_the_ker
         assert victims[0]["usageBytes"] > 50 << 20 > victims[1]["usageBytes"]
 
 
+def test_what_somebody_took_away_is_put_back(scene: Scene) -> None:
+    guarded(scene)
+    scene.vm.run(["rm", "-r", "/sys/fs/bpf/oompolicy"])
+    scene.tell(generation=2)
+    scene.wait_until("it is pinned", lambda: "oompolicy" in scene.vm.run(["ls", "/sys/fs/bpf"]).stdout)
+    run_out(scene)
+    scene.wait_until("both are recorded", lambda: len(scene.journal()) >= len(BOTH))
+    assert told(scene) == BOTH
+
+
 def test_a_policy_that_is_off_is_really_gone(scene: Scene) -> None:
     guarded(scene)
     scene.tell(mode="Off", generation=2)

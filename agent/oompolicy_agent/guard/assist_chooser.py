@@ -34,6 +34,7 @@ class AssistChooser:
 
     def prepare(self, targets: Targets) -> None:
         """Tells the program of everybody; costs next to nothing if nothing has changed."""
+        self._assist.readmit()  # whom a choice before has passed over
         census = self._plain.census
         facts = census.facts(time.monotonic())
         if self._told and self._told[0] is facts and self._told[1] is targets:
@@ -52,7 +53,6 @@ class AssistChooser:
         targets = census.identified(targets, time.monotonic())
         self.prepare(targets)
         facts = replace(census.facts(time.monotonic()), excluded=excluded, futile=futile)
-        self._assist.readmit()  # whom a choice before this one has passed over
         if excluded or futile:
             self._assist.exclude(place.id for place in census.tree if place.id in excluded or place.owner in futile)
         return self._first(targets, domain, facts, with_swap=with_swap)

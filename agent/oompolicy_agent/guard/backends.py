@@ -7,7 +7,7 @@ from oompolicy_agent.guard.assist_chooser import AssistChooser
 from oompolicy_agent.guard.assist_load import Loaded, RefusedError
 from oompolicy_agent.guard.chooser import Choice, Chooser
 from oompolicy_agent.guard.gauges import NODE
-from oompolicy_agent.guard.hook import DIRECTORY, Hook
+from oompolicy_agent.guard.hook import DIRECTORY, Hook, withdraw
 from oompolicy_agent.guard.hook_abi import Counts
 from oompolicy_agent.guard.hook_keeper import HookKeeper
 from oompolicy_agent.guard.hook_records import decided, wall_time
@@ -42,7 +42,9 @@ class Backends:
         self._assist: AssistChooser | None = None
         self._keeper: HookKeeper | None = None
         self._host_root = host_root
-        self._checked_at = float("-inf")
+        self._checked_at = self._let_go_at = float("-inf")
+        self._has_withdrawn = False
+        """Whether the handler of an earlier guard is certainly gone, where this one has none of its own."""
         self._failed_at: dict[str, float] = {}
         self._log = log
         not_loaded = "Nobody has asked for it"
@@ -92,6 +94,10 @@ class Backends:
         """Whether the guard has to act before the kernel must: not where the kernel asks our handler."""
         return self.chosen(policy) != HOOK or self._keeper is None or not self._keeper.is_in_force
 
+    def is_settled(self, policy: Policy | None) -> bool:
+        """Whether the OOM handler is in force if it should be, and is not if it should not."""
+        return self._keeper is None or self._keeper.is_in_force is (self.chosen(policy) == HOOK)
+
     def own(self, policy: Policy | None) -> str | None:
         """The backend by which the guard itself chooses, when it acts; None: the policy allows none that works."""
         allowed = (policy and policy.backends) or BEST_FIRST
@@ -109,12 +115,24 @@ class Backends:
 
     def let_go(self) -> None:
         """Takes the OOM handler out of force, if one may be: nobody wants it, or another backend is to decide."""
-        if self._keeper is None or self._keeper.is_in_force is False:
+        now = time.monotonic()
+        if self._is_let_go or now - self._let_go_at < CHECK_SECONDS:
             return
+        self._let_go_at = now
         try:
-            self._keeper.let_go()
+            if self._keeper:
+                self._keeper.let_go()
+            else:
+                withdraw(self._host_root + DIRECTORY)
+                self._has_withdrawn = True
         except OSError as error:
             self._log.error("Could not take the OOM handler out of force", err=str(error))
+        else:
+            self._let_go_at = float("-inf")
+
+    @property
+    def _is_let_go(self) -> bool:
+        return self._keeper.is_in_force is False if self._keeper else self._has_withdrawn
 
     def decided(self, targets: Targets) -> list[Decision]:
         """What the OOM handler has decided since the last call, oldest first."""

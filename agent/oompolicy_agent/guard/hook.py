@@ -13,9 +13,19 @@ import contextlib
 import errno
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 
 from oompolicy_agent.guard.bpf import Map, attach, detach, pin, pinned, replace
-from oompolicy_agent.guard.hook_abi import COUNTS_SIZE, ONLY_KEY, POLICY_SIZE, RING_BYTES, Counts, Terms, Verdict
+from oompolicy_agent.guard.hook_abi import (
+    COUNTS_SIZE,
+    ONLY_KEY,
+    POLICY_SIZE,
+    RECORD_SIZE,
+    RING_BYTES,
+    Counts,
+    Terms,
+    Verdict,
+)
 from oompolicy_agent.guard.ring_buffer import RingBuffer
 
 __all__ = ["DIRECTORY", "Hook", "withdraw"]
@@ -54,13 +64,14 @@ class Hook:
         """
         self.renew(terms)
         os.makedirs(self._directory, 0o700, exist_ok=True)  # noqa: PTH103 - as elsewhere in the guard
-        others = _rings(self._directory)  # open until nobody writes into them any more
-        for name in MAPS:
-            self._pin(self._loaded[name], name + NEW)
-        self._link(cgroup)
-        for name in MAPS:
-            os.rename(self._path(name + NEW), self._path(name))  # noqa: PTH104
-        return _unread(others)
+        with ExitStack() as stack:
+            others = _rings(self._directory, stack)  # open until nobody writes into them any more
+            for name in MAPS:
+                self._pin(self._loaded[name], name + NEW)
+            self._link(cgroup)
+            for name in MAPS:
+                os.rename(self._path(name + NEW), self._path(name))  # noqa: PTH104
+            return _unread(others)
 
     def renew(self, terms: Terms) -> None:
         """Has it decide by these from now on."""
@@ -99,8 +110,10 @@ class Hook:
             finally:
                 os.close(link)
         link = attach(self._loaded[OPS], cgroup)
-        self._pin(link, LINK)
-        os.close(link)
+        try:
+            self._pin(link, LINK)
+        finally:  # without its pin it ends here
+            os.close(link)
 
     def _pin(self, descriptor: int, name: str) -> None:
         """In the place of what was there."""
@@ -113,15 +126,20 @@ class Hook:
 
 def withdraw(directory: str = DIRECTORY) -> list[Verdict]:
     """Takes whatever guard's handler is in force out of it, and leaves nothing; returns what nobody has read."""
+    if not os.path.isdir(directory):  # noqa: PTH112 - where there is nothing, no bpf(2) is needed
+        return []
     try:
         link = pinned(f"{directory}/{LINK}")
     except OSError as error:
         if error.errno != errno.ENOENT:
             raise
     else:
-        detach(link)
-        os.close(link)
-    left = _unread(_rings(directory))
+        try:
+            detach(link)
+        finally:
+            os.close(link)
+    with ExitStack() as stack:
+        left = _unread(_rings(directory, stack))
     for name in (LINK, *MAPS, *(name + NEW for name in MAPS)):
         _unlink(f"{directory}/{name}")
     with contextlib.suppress(FileNotFoundError):
@@ -129,24 +147,25 @@ def withdraw(directory: str = DIRECTORY) -> list[Verdict]:
     return left
 
 
-def _rings(directory: str) -> list[RingBuffer]:
-    """Of the handler in force, and of one whose guard died while it put it in force."""
+def _rings(directory: str, stack: ExitStack) -> list[RingBuffer]:
+    """Of the handler in force, and of one whose guard died while it put it in force; the stack closes them."""
     found = []
     for name in ("decisions", "decisions" + NEW):
         try:
-            found.append(RingBuffer(pinned(f"{directory}/{name}"), RING_BYTES))
+            descriptor = pinned(f"{directory}/{name}")
         except OSError as error:
             if error.errno != errno.ENOENT:
                 raise
+        else:
+            stack.callback(os.close, descriptor)
+            found.append(RingBuffer(descriptor, RING_BYTES))
     return found
 
 
 def _unread(rings: Iterable[RingBuffer]) -> list[Verdict]:
-    """What is in them, oldest first; they are closed."""
-    found = []
-    for ring in rings:
-        found += [Verdict.unpacked(record) for record in ring.read()]
-        os.close(ring.descriptor)
+    """What is in them, oldest first; records of a version that has them otherwise are left out."""
+    records = [record for ring in rings for record in ring.read()]
+    found = [Verdict.unpacked(record) for record in records if len(record) == RECORD_SIZE]
     return sorted(found, key=lambda verdict: verdict.time)
 
 

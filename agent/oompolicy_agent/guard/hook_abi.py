@@ -8,15 +8,28 @@ from dataclasses import dataclass
 from oompolicy_agent.guard.assist_abi import TIE_BREAKS
 from oompolicy_agent.model import TieBreak
 
-__all__ = ["COUNTS_SIZE", "ONLY_KEY", "POLICY_SIZE", "RING_BYTES", "Counts", "Mode", "Outcome", "Terms", "Verdict"]
+__all__ = [
+    "COUNTS_SIZE",
+    "ONLY_KEY",
+    "POLICY_SIZE",
+    "RECORD_SIZE",
+    "RING_BYTES",
+    "Counts",
+    "Mode",
+    "Outcome",
+    "Terms",
+    "Verdict",
+]
 
 _TERMS = struct.Struct("=iIIIQ")
 _COUNTS = struct.Struct("=QQQQQ")
-_VERDICT = struct.Struct("=QQQQQQQQQIIIIII16s")
+_VERDICT = struct.Struct("=QQQQQQQQQQQIIIIII16s")
 NAME_BYTES = 96
 RING_BYTES = 1 << 17
 """Of the ring buffer `decisions`; a record takes less than 1 KiB of it."""
 POLICY_SIZE, COUNTS_SIZE = _TERMS.size, _COUNTS.size
+MOST_NAMES = 8
+RECORD_SIZE = _VERDICT.size + MOST_NAMES * NAME_BYTES
 ONLY_KEY = bytes(8)
 """Of the maps `policy` and `counts`."""
 
@@ -133,8 +146,8 @@ class Verdict:
     def unpacked(record: bytes) -> "Verdict":
         """One record of the ring buffer."""
         found = _VERDICT.unpack_from(record)
-        time, domain, victim, number, usage, flush, nanoseconds, pid, pages = found[:9]
-        outcome, visited, eligible, killed, passed_over, depth, name = found[9:]
+        time, domain, victim, number, usage, flush, nanoseconds, pid, pages, _memcg, is_group = found[:11]
+        outcome, visited, eligible, killed, passed_over, depth, name = found[11:]
         starts = (_VERDICT.size + level * NAME_BYTES for level in range(depth))
         names = [_text(record[start : start + NAME_BYTES]) for start in starts]
         path = "".join(f"/{name}" for name in reversed(names))
@@ -152,7 +165,7 @@ class Verdict:
             killed=killed,
             passed_over=passed_over,
             path=path,
-            process=f"{_text(name)}[{pid}]" if pid else "",
+            process=f"{_text(name)}[{pid}]" if pid and not is_group else "",
             process_usage_bytes=pages * mmap.PAGESIZE,
         )
 

@@ -46,11 +46,7 @@ class HookKeeper:
         now, wanted = time.monotonic(), (policy, with_swap)
         if self.is_in_force and self._told == wanted and now - self._told_at < RENEW_SECONDS:
             return
-        terms = _terms(policy, with_swap=with_swap)
-        if self.is_in_force:
-            self._hook.renew(terms)
-        else:
-            self._put_in_force(terms)
+        self._put_in_force(_terms(policy, with_swap=with_swap))
         self._told, self._told_at = wanted, now
 
     def let_go(self) -> None:
@@ -64,6 +60,8 @@ class HookKeeper:
         return [*found, *self._hook.read()] if self.is_in_force else found
 
     def _put_in_force(self, terms: Terms) -> None:
+        """Also if it is: somebody may have taken its link away, or emptied bpffs."""
+        self.is_in_force = None
         root = os.open(self._cgroup_root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             self._unread += self._hook.put_in_force(root, terms)

@@ -47,6 +47,8 @@ class KernelKills:
         self._total: int | None = None
         self._counts: dict[int, _Counts] = {}
         self._limit_hits = 0
+        self._ahead = 0
+        """Kills that pods' counters had before the total was read."""
 
     def adopt(self, tree: Sequence[Place], top: Place | None) -> None:
         """Takes the counters of new pods and containers as they are; forgets what is gone."""
@@ -62,7 +64,8 @@ class KernelKills:
             return []
         domain = self._domain(top)
         kills = [kill for pod in tree if pod.kind is Kind.POD and (kill := self._in_pod(pod, tree, domain))]
-        rest = total - before - sum(kill.count for kill in kills)
+        rest = total - before - self._ahead - sum(kill.count for kill in kills)
+        self._ahead = max(0, -rest)
         return [*kills, KernelKill(None, None, rest, domain)] if rest > 0 else kills
 
     def _in_pod(self, pod: Place, tree: Sequence[Place], domain: str) -> KernelKill | None:

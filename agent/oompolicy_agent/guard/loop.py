@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from oompolicy_agent.guard.agreement import agreed
 from oompolicy_agent.guard.duty import Duty
@@ -78,6 +79,7 @@ class Loop:
         self._passed_at = now
         has_changed = self._take_in_news()
         reading = self._lookout.read()
+        self._settle(reading)
         self._record_the_kernels_decisions()
         self._count_kernel_kills(reading)
         targets = self._parts.inbox.targets
@@ -133,6 +135,13 @@ class Loop:
         limits = policy.limits if policy else self._parts.settings.limits
         return limits if self._parts.chooser.acts_early(policy) else limits.only_before_kubelet
 
+    def _settle(self, reading: Reading) -> None:
+        """Has the OOM handler come or go at once, also while memory is short: until then two decide, or another one."""
+        parts, targets = self._parts, self._parts.inbox.targets
+        if self._duty.obstacle is None and not parts.chooser.is_settled(targets.policy):
+            parts.chooser.prepare(targets, with_swap=reading.node.has_swap)
+            self._obey(self._limits_under(targets.policy))
+
     def _obey(self, limits: Limits) -> None:
         """Goes by the policy's numbers."""
         if limits == self._limits:
@@ -163,9 +172,14 @@ class Loop:
         """What our handler has decided inside the OOM killer."""
         parts, now = self._parts, time.monotonic()
         for decision in parts.chooser.decided(parts.inbox.targets):
+            victim = decision.victim
+            if victim and decision.outcome == "Killed":
+                self._handled[victim.owner] = now
+                pod = parts.inbox.targets.pods.get(victim.pod_uid)
+                evict = pod is not None and (pod.is_evicted or parts.budget.keeps_coming_back(now, victim.owner))
+                parts.budget.spend(now, victim.owner)
+                decision = replace(decision, evict=evict)  # noqa: PLW2901 - the same with what the policy wants done
             parts.ledger.kernel_decided(decision)
-            if decision.victim and decision.outcome == "Killed":
-                self._handled[decision.victim.owner] = now
         self._handled = {owner: at for owner, at in self._handled.items() if now - at < HANDLED_SECONDS}
 
     def _count_kernel_kills(self, reading: Reading) -> None:
@@ -177,8 +191,8 @@ class Loop:
         if before is not None and not parts.chooser.acts_early(targets.policy):
             total = before
         for kill in parts.kernel_kills.since_last(total, census.tree, census.top):
-            if kill.pod and kill.pod.pod_uid in self._handled:
-                continue
+            if kill.pod.pod_uid in self._handled if kill.pod else self._handled:
+                continue  # of nobody's are those of the host, and of a pod that has gone meanwhile
             order = classes(census.tree, targets, census.facts(time.monotonic()))
             would_too = agreed(kill, order, targets, parts.means.cgroups.is_populated) if targets.policy else None
             parts.enforcer.kernel_killed(kill.count)

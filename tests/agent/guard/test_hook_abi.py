@@ -10,6 +10,7 @@ from oompolicy_agent.guard.hook_abi import (
     COUNTS_SIZE,
     NAME_BYTES,
     POLICY_SIZE,
+    RECORD_SIZE,
     RING_BYTES,
     Counts,
     Mode,
@@ -34,7 +35,7 @@ def test_words_are_those_of_the_header(enum: type[Mode | Outcome], prefix: str) 
 def test_structs_have_the_sizes_of_the_header() -> None:
     assert size_of("oomp_policy") == POLICY_SIZE
     assert size_of("oomp_counts") == COUNTS_SIZE
-    assert size_of("oomp_decision") == len(record())
+    assert size_of("oomp_decision") == len(record()) == RECORD_SIZE
     assert DEFINED["OOMP_RING_BYTES"] == RING_BYTES
 
 
@@ -47,9 +48,9 @@ def test_counts_come_as_the_header_has_them() -> None:
     assert Counts.unpacked(struct.pack("=QQQQQ", 5, 4, 3, 2, 1)) == Counts(5, 4, 3, 2, 1)
 
 
-def record(*names: str, pid: int = 0, comm: bytes = b"") -> bytes:
+def record(*names: str, pid: int = 0, comm: bytes = b"", is_group: bool = False) -> bytes:
     """As the ring buffer would have it; names from below."""
-    fixed = struct.pack("=QQQQQQQQQIIIIII16s", *NUMBERS, pid, 2 if pid else 0, *COUNTED, len(names), comm)
+    fixed = struct.pack("=QQQQQQQQQQQIIIIII16s", *NUMBERS, pid, 2 if pid else 0, 42, is_group, *COUNTED, len(names), comm)
     return fixed + b"".join(name.encode().ljust(NAME_BYTES, b"\0") for name in (*names, *[""] * (8 - len(names))))
 
 
@@ -75,3 +76,4 @@ def test_a_verdict_on_a_single_process_names_it() -> None:
         4096,
     )
     assert Verdict.unpacked(record("main", comm=b"postgres")).process == ""
+    assert Verdict.unpacked(record("main", pid=17, comm=b"postgres", is_group=True)).process == ""
