@@ -142,7 +142,7 @@ def test_status_names_policies_backends_with_why_not_better_ones_and_what_is_wro
     assert f"node {given.name}: {problem}" in found["attention"]
     text = command.text("status", "-o", "wide")
     assert "KernelHook: NoHook" in text
-    assert f"node {given.name}: the kernel killed 2 processes before the guard could" in text
+    assert f"node {given.name}: the kernel itself has chosen 2 times" in text
 
 
 def test_explain_tells_the_rule_who_goes_before_and_what_happened(given: Given, command: Command) -> None:
@@ -153,7 +153,7 @@ def test_explain_tells_the_rule_who_goes_before_and_what_happened(given: Given, 
     assert "nobody has died near it" in command.text("explain", "web", "-n", given.namespace)
     text = command.text("explain", "batch", "-n", given.namespace)
     assert f"{given.namespace}/batch on {given.name}: priority 10 by rule batch" in text
-    assert "no pod of this node: nobody must die before it" in text
+    assert "no pod before it when the node runs out of memory" in text
     assert f"Killed: {given.namespace}/batch/main" in text
 
 
@@ -206,7 +206,13 @@ def test_simulate_shows_what_a_changed_policy_changes(given: Given, command: Com
     assert sorted(moved) == ["+", "-"]
     assert f"{given.namespace}/batch" in command.text("simulate", "-f", str(changed))
     changed.write_text(json.dumps(given.policy()))
-    assert command.text("simulate", "-f", str(changed)).startswith("Nothing would change")
+    assert "No pod's target would change" in command.text("simulate", "-f", str(changed))
+    off = given.policy()
+    off["spec"]["mode"] = "Off"
+    changed.write_text(json.dumps(off))
+    found = command.document("simulate", "-f", str(changed))
+    assert "mode" in found["fields"]
+    assert {one["changed"] for one in found["changes"]} == {"no policy"}
 
 
 def test_a_cluster_that_does_not_answer_is_an_error_in_one_line(

@@ -13,7 +13,7 @@ from oompolicy_agent.manifests import ManifestError
 
 __all__ = ["main"]
 
-BAD_INPUT = 2
+BAD_INPUT, INTERRUPTED = 2, 130
 COMMANDS = (status, explain, decisions, resolve, simulate, replay)
 """Each has `add`, which makes its parser, and there names the function that runs it."""
 
@@ -32,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (CommandError, ManifestError) as error:
         print(error, file=sys.stderr)  # noqa: T201 - this is a command
         return BAD_INPUT
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except BrokenPipeError:  # as with `| head`
         sys.stderr.close()
     return 0

@@ -9,17 +9,17 @@ from typing import Any
 from oompolicy_agent.cli.live import Cluster, CommandError, add_cluster
 from oompolicy_agent.cli.printing import Cell, Printer, add_output, bad, good, plain, warned
 from oompolicy_agent.explain import amount, place
-from oompolicy_api import GROUP
 from oompolicy_api.decision import DecidedVictim, OOMDecision
 
 __all__ = ["about", "add", "ago", "told", "victim_name"]
 
 COLUMNS = ("TIME", "NODE", "OUTCOME", "VICTIM", "PRIORITY", "RULE", "BACKEND", "FREED")
 WIDE = ("NAME", "WHY")
+LONGEST = timedelta(days=3650)
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 LABELS = {"node": "node", "policy": "policy", "namespace": "victim-namespace", "pod": "victim-pod"}
 """Which option is which label of ours."""
-DONE = ("Killed", "WouldKill")
+DONE, KERNEL_KILLED = ("Killed", "WouldKill"), "KernelKilled"
 
 
 def add(commands: Any) -> None:  # noqa: ANN401 - argparse has no public type for it
@@ -47,7 +47,7 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse has no public type fo
 def run_several(options: argparse.Namespace) -> None:
     """Prints them."""
     printer = Printer(options.output)
-    given = {f"{GROUP}/{label}": vars(options)[option] for option, label in LABELS.items() if vars(options)[option]}
+    given = {label: vars(options)[option] for option, label in LABELS.items() if vars(options)[option]}
     found = [one for one in Cluster(options).decisions(given) if _fits(one, options.outcome, options.since)]
     if printer.is_document:
         printer.document({"decisions": [_document(one) for one in found]})
@@ -59,7 +59,7 @@ def run_several(options: argparse.Namespace) -> None:
 def run_one(options: argparse.Namespace) -> None:
     """Prints it."""
     printer = Printer(options.output)
-    found = next((one for one in Cluster(options).decisions() if one.metadata.name == options.name), None)
+    found = next(iter(Cluster(options).decisions(name=options.name)), None)
     if found is None:
         raise CommandError(
             f"expected an OOMDecision {options.name}, found none: see kubectl oompolicy decisions -o wide"
@@ -76,11 +76,12 @@ def told(decision: OOMDecision) -> Iterator[Cell]:
     spec, victim = decision.spec, decision.spec.victim
     what = f"{victim_name(victim)} ({_standing(victim)})" if victim else "nobody"
     yield f"{_outcome(spec.outcome)}: [bold]{plain(what)}[/] on {plain(spec.node)} at {spec.time:%Y-%m-%d %H:%M:%S} UTC"
-    by = f"policy {spec.policy.name}, generation {spec.policy.generation}" if spec.policy else "no policy"
-    yield f"  {plain(place(spec.domain))} ran out of memory; decided by {plain(by)}, {plain(spec.backend)}"
+    yield f"  {plain(place(spec.domain))} ran out of memory; {plain(_decider(decision))}"
     if trigger := spec.trigger:
-        left, below = trigger.margin_bytes or 0, trigger.threshold_bytes or 0
-        yield f"  {plain(trigger.reason)}: {amount(left)} were left, threshold {amount(below)}"
+        left, below = (_amount(size) for size in (trigger.margin_bytes, trigger.threshold_bytes))
+        yield f"  {plain(trigger.reason)}: {left} left, threshold {below}"
+    if victim and victim.process:
+        yield f"  of the container only the process {plain(victim.process)}"
     if spec.why:
         yield f"  {plain(spec.why)}"
     for layer in spec.layers:
@@ -90,6 +91,20 @@ def told(decision: OOMDecision) -> Iterator[Cell]:
         yield f"  {place_in_order}. {plain(victim_name(one))}, {plain(_standing(one))}"
     if spec.freed_bytes:
         yield f"  {amount(spec.freed_bytes)} were freed"
+
+
+def _decider(decision: OOMDecision) -> str:
+    spec = decision.spec
+    policy = f"policy {spec.policy.name}, generation {spec.policy.generation}" if spec.policy else "no policy"
+    if spec.outcome != KERNEL_KILLED:
+        return f"decided by {policy}, {spec.backend or 'backend unknown'}"
+    agreed = {True: f"{policy} would have, too", False: f"{policy} would have taken another one"}
+    said = "whether the policy would have is not known" if spec.agreed is None else agreed[spec.agreed]
+    return f"the kernel decided; {said}"
+
+
+def _amount(size: int | None) -> str:
+    return "an unknown amount" if size is None else amount(size)
 
 
 def victim_name(victim: DecidedVictim) -> str:
@@ -127,7 +142,7 @@ def _more(decision: OOMDecision) -> list[Cell]:
 def _outcome(outcome: str) -> Cell:
     if outcome in DONE:
         return good(outcome)
-    return bad(outcome) if outcome == "KernelKilled" else warned(outcome)
+    return bad(outcome) if outcome == KERNEL_KILLED else warned(outcome)
 
 
 def _document(decision: OOMDecision) -> dict[str, Any]:
@@ -144,7 +159,7 @@ def ago(text: str) -> datetime:
     found = re.fullmatch(r"(\d{1,6})([smhd])", text)
     if found is None:
         raise argparse.ArgumentTypeError(f"expected a number and s, m, h or d, for example 30m; found {text!r}")
-    return datetime.now(UTC) - timedelta(**{UNITS[found[2]]: int(found[1])})
+    return datetime.now(UTC) - min(timedelta(**{UNITS[found[2]]: int(found[1])}), LONGEST)
 
 
 def about(decisions: Iterable[OOMDecision], namespace: str, pod: str) -> list[OOMDecision]:

@@ -4,13 +4,16 @@ import argparse
 import json
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 from urllib.parse import urlencode
 
+import yaml
 from kubernetes import client, config
+from pydantic import BaseModel, ValidationError
 
 from oompolicy_agent.pods import Pod, PodError, parse_pod
 from oompolicy_agent.resolve import NAMESPACE_NAME_LABEL
+from oompolicy_agent.sync.decisions import label_of
 from oompolicy_api import GROUP, VERSION
 from oompolicy_api.decision import OOMDecision
 from oompolicy_api.node import OOMNode
@@ -18,6 +21,7 @@ from oompolicy_api.policy import OOMPolicy
 
 __all__ = ["Cluster", "CommandError", "add_cluster"]
 
+Model = TypeVar("Model", bound=BaseModel)
 OURS = f"/apis/{GROUP}/{VERSION}"
 PAGE = 500
 SECONDS = 60
@@ -39,25 +43,30 @@ class Cluster:
     def __init__(self, options: argparse.Namespace) -> None:
         try:
             cast("Any", config).load_kube_config(options.kubeconfig, context=options.context)
-        except config.ConfigException as error:
+            contexts, current = cast("Any", config).list_kube_config_contexts(options.kubeconfig)
+        except (config.ConfigException, OSError, yaml.YAMLError) as error:
             raise CommandError(f"expected a kubeconfig, as kubectl needs one: {error}") from error
+        context = next((one for one in contexts if one["name"] == options.context), current)
+        self.namespace = str(context["context"].get("namespace") or "default")
+        """Where kubectl would look when nobody says."""
         self._api: Any = client.ApiClient()  # the generated client has no annotations
 
     def policies(self) -> list[OOMPolicy]:
         """All of them, by name."""
-        return sorted(
-            (OOMPolicy.parse(one) for one in self._list(f"{OURS}/oompolicies")), key=lambda p: p.metadata.name
-        )
+        found = (_parsed(OOMPolicy, one) for one in self._list(f"{OURS}/oompolicies"))
+        return sorted(found, key=lambda policy: policy.metadata.name)
 
     def nodes(self) -> list[OOMNode]:
         """All of them, by name."""
-        return sorted(map(OOMNode.model_validate, self._list(f"{OURS}/oomnodes")), key=lambda node: node.metadata.name)
+        found = (_parsed(OOMNode, one) for one in self._list(f"{OURS}/oomnodes"))
+        return sorted(found, key=lambda node: node.metadata.name)
 
-    def decisions(self, labels: Mapping[str, str] | None = None) -> list[OOMDecision]:
-        """Those with these labels in all namespaces, oldest first."""
-        selector = ",".join(f"{key}={value}" for key, value in (labels or {}).items())
-        found = self._list(f"{OURS}/oomdecisions", **({"labelSelector": selector} if selector else {}))
-        return sorted(map(OOMDecision.model_validate, found), key=lambda one: one.spec.time)
+    def decisions(self, labels: Mapping[str, str] | None = None, *, name: str = "") -> list[OOMDecision]:
+        """Those with these labels, or of that name, in all namespaces, oldest first."""
+        selector = ",".join(f"{GROUP}/{key}={label_of(value)}" for key, value in (labels or {}).items())
+        query = {"labelSelector": selector, "fieldSelector": f"metadata.name={name}" if name else ""}
+        found = self._list(f"{OURS}/oomdecisions", **{key: value for key, value in query.items() if value})
+        return sorted((_parsed(OOMDecision, one) for one in found), key=lambda one: one.spec.time)
 
     def pods(self, node: str = "") -> dict[str, list[Pod]]:
         """By the name of their node; those that nobody has scheduled are left out."""
@@ -75,6 +84,11 @@ class Cluster:
         if not (node := body["spec"].get("nodeName")):
             raise CommandError(f"pod {namespace}/{pod} has not been scheduled, so no node knows of it")
         return str(node)
+
+    def labels_of(self, node: str) -> Mapping[str, str]:
+        """Of one node."""
+        body = self._get(f"/api/v1/nodes/{node}")
+        return body["metadata"].get("labels", {}) if body else {}
 
     def node_labels(self) -> dict[str, Mapping[str, str]]:
         """The labels of each node, by name."""
@@ -107,14 +121,30 @@ class Cluster:
         try:
             response = self._api.call_api(*request, _request_timeout=SECONDS)
             text = response.read()
-        except Exception as error:  # the client lets those of urllib3 through
+        except Exception as error:  # the client lets those of urllib3 through, which are of many kinds
             raise CommandError(f"the API server did not answer: {error}") from error
         if response.status == HTTPStatus.NOT_FOUND:
             return None
-        body = json.loads(text)
         if response.status >= HTTPStatus.BAD_REQUEST:
-            raise CommandError(f"the API server refused: {body.get('message', response.reason)}")
-        return cast("dict[str, Any]", body)
+            raise CommandError(f"the API server refused: {_message(text) or response.reason}")
+        return cast("dict[str, Any]", json.loads(text))
+
+
+def _message(text: bytes) -> str:
+    """What a Status says; what something between us and the API server says is no Status."""
+    try:
+        return str(json.loads(text)["message"])
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
+def _parsed(model: type[Model], body: dict[str, Any]) -> Model:
+    try:
+        return model.model_validate(body)
+    except ValidationError as error:
+        first, name = error.errors()[0], body["metadata"].get("name")
+        where = ".".join(map(str, first["loc"]))
+        raise CommandError(f"{body.get('kind', model.__name__)} {name}: {where}: {first['msg']}") from error
 
 
 def _pod(body: dict[str, Any]) -> Pod:

@@ -4,7 +4,7 @@ A decision keeps the first few of its order with what they used. Only those are 
 then is not recorded, and a changed policy may want him first.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from oompolicy_agent.cli.decisions import victim_name
@@ -43,25 +43,22 @@ def replayed(
 ) -> Replayed:
     """The decision under that policy; `pods` are those that still exist, by namespace and name."""
     spec = decision.spec
-    if spec.victim is None:
-        return Replayed(decision, UNKNOWN, None, "nobody was chosen, and who could have been is not recorded")
-    order = spec.ranking or (spec.victim,)
+    if spec.victim is None or not spec.ranking:
+        return Replayed(decision, UNKNOWN, None, "who else could have been chosen is not recorded")
+    order = spec.ranking
     missing = [victim_name(one) for one in order if (one.namespace or "", one.pod or "") not in pods]
     if missing:
         return Replayed(decision, UNKNOWN, None, f"not there any more: {', '.join(missing)}")
     if policy.spec.victim.tie_break not in {None, LARGEST}:
         return Replayed(decision, UNKNOWN, None, f"what {policy.spec.victim.tie_break} compares is not recorded")
-    first = min(
-        (one for one in _standing(order, policy, pods, namespaces) if one[1].priority is not None),
-        key=_key,
-        default=None,
-    )
+    standing = [one for one in _standing(order, policy, pods, namespaces) if one[1].priority is not None]
+    first = min(standing, key=_key(standing), default=None)
     was = victim_name(spec.victim)
     if first is None:
         return Replayed(decision, DIFFERS, None, "all of its order are protected now")
     now, target = victim_name(first[0]), first[1]
     by = f"rule {target.rule}" if target.rule else target.source.lower()
-    why = f"priority {target.priority} by {by}"
+    why = f"priority {target.priority} by {by}, of the {len(order)} that are recorded"
     return Replayed(decision, SAME if now == was else DIFFERS, now, why)
 
 
@@ -76,7 +73,11 @@ def _standing(
     return [(one, targets[pod.uid]) for one, pod in there if pod.uid in targets]
 
 
-def _key(standing: tuple[DecidedVictim, Target]) -> tuple[int, int]:
-    """The pod's priority, then who uses most; of one pod's containers the recorded order stays."""
-    victim, target = standing
-    return target.priority or 0, -(victim.usage_bytes or 0)
+def _key(
+    standing: list[tuple[DecidedVictim, Target]],
+) -> Callable[[tuple[DecidedVictim, Target]], tuple[int, int, int]]:
+    """The pod's priority, then who uses most; what belongs to one pod stays in the recorded order."""
+    largest: dict[str, int] = {}
+    for victim, target in standing:
+        largest[target.pod.uid] = max(largest.get(target.pod.uid, 0), victim.usage_bytes or 0)
+    return lambda one: (one[1].priority or 0, -largest[one[1].pod.uid], standing.index(one))

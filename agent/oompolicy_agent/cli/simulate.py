@@ -1,15 +1,17 @@
 """`kubectl oompolicy simulate -f POLICY`: what a changed policy would change, before it is applied."""
 
 import argparse
+import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from oompolicy_agent.cli.live import Cluster, add_cluster
+from oompolicy_agent.cli.live import Cluster, CommandError, add_cluster
 from oompolicy_agent.cli.printing import Printer, add_output, bad, good, plain
 from oompolicy_agent.cli.standing import changes, difference
 from oompolicy_agent.manifests import only_policy, read_manifests, read_policy
 from oompolicy_agent.resolve import Target, resolve
-from oompolicy_api.policy import OOMPolicy
+from oompolicy_api.policy import OOMPolicy, OOMPolicySpec
 from oompolicy_api.precedence import in_force
 
 __all__ = ["add"]
@@ -43,20 +45,35 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse has no public type fo
     command.set_defaults(run=run)
 
 
+@dataclass(frozen=True)
+class Simulation:
+    """What was found: targets now and with the changed policy, which fields differ, and what was not understood."""
+
+    now: Targets
+    later: Targets
+    fields: Sequence[str]
+    problems: Sequence[str]
+
+
 def run(options: argparse.Namespace) -> None:
     """Prints it."""
     printer, changed = Printer(options.output), read_policy(options.filename)
-    now, later = _by_files(changed, options.against) if options.against else _by_cluster(changed, Cluster(options))
-    found = changes(now, later)
-    orders = {node: difference(node, now.get(node, ()), targets) for node, targets in later.items()}
+    found = _by_files(changed, options.against) if options.against else _by_cluster(changed, Cluster(options))
+    for problem in found.problems:
+        print(problem, file=sys.stderr)  # noqa: T201 - this is a command
+    differing = changes(found.now, found.later)
+    orders = {node: difference(node, found.now.get(node, ()), targets) for node, targets in found.later.items()}
     if printer.is_document:
-        fields = [{"pod": one.pod, "node": one.node, "now": one.before, "changed": one.after} for one in found]
-        printer.document({"changes": fields, "orders": {node: lines for node, lines in orders.items() if lines}})
+        fields = [{"pod": one.pod, "node": one.node, "now": one.before, "changed": one.after} for one in differing]
+        moved = {node: lines for node, lines in orders.items() if lines}
+        printer.document({"fields": list(found.fields), "changes": fields, "orders": moved})
         return
-    if not found:
-        printer.line(f"Nothing would change for {sum(map(len, later.values()))} pods on {len(later)} nodes")
+    printer.line(plain(f"Changed in spec: {', '.join(found.fields) or 'nothing'}"))
+    if not differing:
+        pods, nodes = sum(map(len, found.later.values())), len(found.later)
+        printer.line(f"No pod's target would change, of {pods} on {nodes} nodes")
         return
-    printer.table(COLUMNS, ([plain(part) for part in (one.pod, one.node, one.before, one.after)] for one in found))
+    printer.table(COLUMNS, ([plain(part) for part in (one.pod, one.node, one.before, one.after)] for one in differing))
     for lines in filter(None, orders.values()):
         printer.heading("The order, first to die first")
         for line in lines:
@@ -64,28 +81,42 @@ def run(options: argparse.Namespace) -> None:
             printer.line(paint(line))
 
 
-def _by_files(changed: OOMPolicy, files: Sequence[str]) -> tuple[Targets, Targets]:
+def _by_files(changed: OOMPolicy, files: Sequence[str]) -> Simulation:
     found = read_manifests(files)
     as_it_is = only_policy(files, found)
-    now, later = (resolve(policy, found.pods, found.namespaces).targets for policy in (as_it_is, changed))
-    return {ALL: now}, {ALL: later}
+    now, later = (resolve(policy, found.pods, found.namespaces) for policy in (as_it_is, changed))
+    return Simulation({ALL: now.targets}, {ALL: later.targets}, _fields(as_it_is, changed), later.problems)
 
 
-def _by_cluster(changed: OOMPolicy, cluster: Cluster) -> tuple[Targets, Targets]:
+def _fields(earlier: OOMPolicy | None, later: OOMPolicy) -> list[str]:
+    """The fields of spec that differ; of a new policy all that it sets otherwise than by default."""
+    base = earlier.spec if earlier else OOMPolicySpec()
+    old, new = base.model_dump(by_alias=True), later.spec.model_dump(by_alias=True)
+    return sorted(name for name in new if old[name] != new[name])
+
+
+def _by_cluster(changed: OOMPolicy, cluster: Cluster) -> Simulation:
     """By the policies that win on each node, now and with the changed one among them."""
     policies = cluster.policies()
-    others = [one for one in policies if one.metadata.name != changed.metadata.name]
-    created = next((one.metadata.creation_timestamp for one in policies if one not in others), None)
-    changed = changed.model_copy(
-        update={"metadata": changed.metadata.model_copy(update={"creation_timestamp": created})}
-    )
+    earlier = next((one for one in policies if one.metadata.name == changed.metadata.name), None)
+    others = [one for one in policies if one is not earlier]
+    created = {"creation_timestamp": earlier and earlier.metadata.creation_timestamp}
+    changed = changed.model_copy(update={"metadata": changed.metadata.model_copy(update=created)})
     labels, pods, namespaces = cluster.node_labels(), cluster.pods(), cluster.namespaces()
+    problems: dict[str, None] = {}
 
     def by(candidates: Sequence[OOMPolicy]) -> Targets:
-        winners = {node: in_force(candidates, labels[node]).acting for node in labels}
-        return {
-            node: resolve(policy, pods.get(node, []), namespaces).targets if policy and policy.spec.mode != OFF else ()
-            for node, policy in winners.items()
-        }
+        return {node: on(node, in_force(candidates, labels[node]).acting) for node in labels}
 
-    return by(policies), by([*others, changed])
+    def on(node: str, policy: OOMPolicy | None) -> Sequence[Target]:
+        if policy is None or policy.spec.mode == OFF:
+            return ()
+        resolution = resolve(policy, pods.get(node, []), namespaces)
+        if policy is changed:
+            problems.update(dict.fromkeys(resolution.problems))
+        return resolution.targets
+
+    try:
+        return Simulation(by(policies), by([*others, changed]), _fields(earlier, changed), list(problems))
+    except ValueError as error:
+        raise CommandError(f"spec.nodeSelector: {error}") from error

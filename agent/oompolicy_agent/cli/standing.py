@@ -6,11 +6,12 @@ Pods of the same priority are decided by what they use at that moment, so they s
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 from oompolicy_agent.resolve import Target
 
 __all__ = ["Change", "before", "changes", "difference", "name", "standing"]
+
+NO_POLICY = "no policy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +39,9 @@ def standing(target: Target) -> str:
 
 
 def before(target: Target, others: Iterable[Target]) -> tuple[list[Target], list[Target]]:
-    """Who must die before it, first to die first; and who shares its place."""
+    """Who dies before it, first to die first, and who shares its place; both empty while it is protected."""
     if target.priority is None:
-        return [one for one in _in_order(others) if one.priority is not None], []
+        return [], []
     known = [one for one in _in_order(others) if one.priority is not None and one.pod.uid != target.pod.uid]
     earlier = [one for one in known if one.priority is not None and one.priority < target.priority]
     return earlier, [one for one in known if one.priority == target.priority]
@@ -49,32 +50,26 @@ def before(target: Target, others: Iterable[Target]) -> tuple[list[Target], list
 def changes(earlier: Mapping[str, Sequence[Target]], later: Mapping[str, Sequence[Target]]) -> list[Change]:
     """Pod by pod, what differs; both by node."""
     found = []
-    for node, targets in later.items():
-        old = {one.pod.uid: standing(one) for one in earlier.get(node, ())}
-        new = {one.pod.uid: (name(one), standing(one)) for one in targets}
-        found += [
-            Change(pod, node, old.get(uid, "no policy"), text)
-            for uid, (pod, text) in new.items()
-            if old.get(uid) != text
-        ]
-    return sorted(found, key=lambda change: (change.node, change.pod))
+    for node in sorted({*earlier, *later}):
+        old, new = (_said(side.get(node, ())) for side in (earlier, later))
+        texts = {pod: (old.get(pod, NO_POLICY), new.get(pod, NO_POLICY)) for pod in sorted({*old, *new})}
+        found += [Change(pod, node, *both) for pod, both in texts.items() if both[0] != both[1]]
+    return found
 
 
 def difference(node: str, earlier: Sequence[Target], later: Sequence[Target]) -> list[str]:
-    """How the order on a node changes, as a unified diff; empty if it does not."""
+    """How the order on a node changes, as a unified diff of names; empty if it does not."""
     lines = difflib.unified_diff(_lines(earlier), _lines(later), f"{node}, now", f"{node}, changed", lineterm="", n=2)
     return list(lines)
 
 
+def _said(targets: Iterable[Target]) -> dict[str, str]:
+    return {name(one): standing(one) for one in targets}
+
+
 def _lines(targets: Iterable[Target]) -> list[str]:
     """A line for each pod, first to die first. The priority is no part of it: only the order counts."""
-    found = []
-    for priority, group in groupby(_in_order(targets), key=lambda one: one.priority):
-        names = [name(one) for one in group]
-        shared = "" if priority is None or len(names) == 1 else f" (with {len(names) - 1} others, by usage)"
-        never = " (protected)" if priority is None else ""
-        found += [f"{pod}{shared}{never}" for pod in names]
-    return found
+    return [f"{name(one)} (protected)" if one.priority is None else name(one) for one in _in_order(targets)]
 
 
 def _in_order(targets: Iterable[Target]) -> list[Target]:

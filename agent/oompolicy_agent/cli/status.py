@@ -3,6 +3,7 @@
 import argparse
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from oompolicy_agent.cli.live import Cluster, add_cluster
@@ -17,7 +18,9 @@ __all__ = ["add", "attention", "by_backend"]
 POLICY_COLUMNS = ("POLICY", "MODE", "NODES", "PROGRAMMED", "READY", "WHY")
 BACKEND_COLUMNS = ("BACKEND", "NODES", "WHY NOT A BETTER ONE")
 NODE_COLUMNS = ("NODE", "POLICY", "BACKEND", "MARGIN", "THRESHOLD", "MAPPED", "KILLS", "BY THE KERNEL")
-TRUE, OFF = "True", "Off"
+TRUE, OFF, READY = "True", "Off", "Ready"
+STALE = timedelta(minutes=5)
+"""An agent reports every few minutes even if nothing changes."""
 
 
 def add(commands: Any) -> None:  # noqa: ANN401 - argparse has no public type for it
@@ -43,7 +46,7 @@ def run(options: argparse.Namespace) -> None:
         printer.line()
         printer.table(NODE_COLUMNS, map(_node_row, nodes))
     printer.heading("Needs attention")
-    for what in attention(policies, nodes) or [good("nothing")]:
+    for what in [plain(one) for one in attention(policies, nodes)] or [good("nothing")]:
         printer.line(f"  {what}")
 
 
@@ -70,32 +73,38 @@ def by_backend(nodes: Sequence[OOMNode]) -> list[tuple[str, int, dict[str, int]]
     return found
 
 
-def attention(policies: Iterable[OOMPolicy], nodes: Iterable[OOMNode]) -> list[Cell]:
+def attention(policies: Iterable[OOMPolicy], nodes: Iterable[OOMNode]) -> list[str]:
     """What somebody should look at: one line each."""
     return [*_about_policies(policies), *_about_nodes(nodes)]
 
 
-def _about_policies(policies: Iterable[OOMPolicy]) -> Iterator[Cell]:
+def _about_policies(policies: Iterable[OOMPolicy]) -> Iterator[str]:
     for policy in policies:
-        for condition in policy.status.conditions:
-            if condition.status != TRUE:
-                name = policy.metadata.name
-                yield f"policy {plain(name)}: {plain(condition.type)} is {condition.status}: {plain(condition.message)}"
+        name, said = policy.metadata.name, policy.status
+        if not said.conditions or said.observed_generation != policy.metadata.generation:
+            yield f"policy {name}: the operator has not seen generation {policy.metadata.generation} yet: does it run?"
+        conditions = [_condition(policy, kind) for kind in ("Accepted", READY)]
+        first = next((one for one in conditions if one and one.status != TRUE), None)
+        if first:
+            yield f"policy {name}: {first.type} is {first.status}: {first.message}"
 
 
-def _about_nodes(nodes: Iterable[OOMNode]) -> Iterator[Cell]:
+def _about_nodes(nodes: Iterable[OOMNode]) -> Iterator[str]:
+    oldest = datetime.now(UTC) - STALE
     for node in nodes:
-        name, status = plain(node.metadata.name), node.status
+        name, status = node.metadata.name, node.status
+        if status.last_report_time and status.last_report_time < oldest:
+            yield f"node {name}: its agent has said nothing since {status.last_report_time:%Y-%m-%d %H:%M:%S} UTC"
         if status.backend == OFF and status.policies:
-            yield f"node {name}: nothing is done: {'; '.join(plain(one.message) for one in status.reasons)}"
+            yield f"node {name}: nothing is done: {'; '.join(one.message for one in status.reasons)}"
         if status.kernel_kills:
-            yield f"node {name}: the kernel killed {status.kernel_kills} processes before the guard could"
+            yield f"node {name}: the kernel itself has chosen {status.kernel_kills} times (kubectl oompolicy decisions)"
         for problem in status.problems:
-            yield f"node {name}: {plain(problem)}"
+            yield f"node {name}: {problem}"
 
 
 def _policy_row(policy: OOMPolicy) -> list[Cell]:
-    ready = _condition(policy, "Ready")
+    ready = _condition(policy, READY)
     counts = policy.status.nodes
     paint = good if ready and ready.status == TRUE else bad
     return [

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from oompolicy_api import GROUP, VERSION
 from oompolicy_api.decision import OOMDecisionSpec
 
-__all__ = ["decision_for"]
+__all__ = ["decision_for", "label_of"]
 
 MOST_LAYERS, MOST_RANKED = 64, 16
 LONGEST_NAME, LONGEST_LABEL, LONGEST_SENTENCE = 253, 63, 4096
@@ -77,9 +77,9 @@ def _labels(spec: OOMDecisionSpec) -> dict[str, str]:
         "victim-namespace": victim and victim.namespace,
         "victim-pod": victim and victim.pod,
     }
-    return {f"{GROUP}/{key}": _label(value) for key, value in values.items() if value}
+    return {f"{GROUP}/{key}": label_of(value) for key, value in values.items() if value}
 
 
-def _label(value: str) -> str:
+def label_of(value: str) -> str:
     """A long name is cut: names of pods and nodes may be four times as long as a label."""
     return _NO_LABEL.sub("-", value[:LONGEST_LABEL]).strip("-_.")

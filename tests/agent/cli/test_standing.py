@@ -44,7 +44,7 @@ def test_says_in_a_line_how_a_pod_stands(one: Target, expected: str) -> None:
 
 def test_before_a_pod_die_those_of_lower_priority_and_its_equals_share_its_place() -> None:
     assert before(MIDDLE, [HIGH, SAFE, MIDDLE, SAME, LOW]) == ([LOW], [SAME])
-    assert before(SAFE, [HIGH, SAFE, LOW]) == ([LOW, HIGH], [])
+    assert before(SAFE, [HIGH, SAFE, LOW]) == ([], [])
 
 
 def test_changes_are_of_pods_and_of_the_order() -> None:
@@ -59,3 +59,4 @@ def test_changes_are_of_pods_and_of_the_order() -> None:
 def test_a_priority_that_moves_nobody_changes_no_order() -> None:
     assert difference("n", [LOW, HIGH], [replace(LOW, priority=2), HIGH]) == []
     assert changes({}, {"n": [LOW]}) == [Change("shop/a", "n", "no policy", "priority 1 by rule a")]
+    assert changes({"n": [LOW]}, {"n": []}) == [Change("shop/a", "n", "priority 1 by rule a", "no policy")]

@@ -50,7 +50,9 @@ def test_counts_come_as_the_header_has_them() -> None:
 
 def record(*names: str, pid: int = 0, comm: bytes = b"", is_group: bool = False) -> bytes:
     """As the ring buffer would have it; names from below."""
-    fixed = struct.pack("=QQQQQQQQQQQIIIIII16s", *NUMBERS, pid, 2 if pid else 0, 42, is_group, *COUNTED, len(names), comm)
+    fixed = struct.pack(
+        "=QQQQQQQQQQQIIIIII16s", *NUMBERS, pid, 2 if pid else 0, 42, is_group, *COUNTED, len(names), comm
+    )
     return fixed + b"".join(name.encode().ljust(NAME_BYTES, b"\0") for name in (*names, *[""] * (8 - len(names))))
 
 
