@@ -248,6 +248,7 @@ int BPF_PROG(oomp_handle, struct oom_control *oc)
 	decision->time = start;
 	hook_refused.unit = 0;
 	decision->domain = hook_run.domain;
+	decision->domain_level = BPF_CORE_READ(domain, css.cgroup, level);
 	hook_run.number = decision->number = OOMP_HOOK_RUNS | ++hook_runs;
 	hook_run.default_priority = told->default_priority;
 	hook_run.tie_break = told->tie_break;

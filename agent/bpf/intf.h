@@ -87,6 +87,7 @@ enum oomp_outcome {
 struct oomp_decision {
 	__u64 time; /* CLOCK_BOOTTIME, nanoseconds */
 	__u64 domain; /* cgroup id */
+	__u64 domain_level; /* how many names its path has */
 	__u64 victim; /* cgroup id; 0: nobody */
 	__u64 number; /* of the run, for oomp_target.run */
 	__u64 usage; /* bytes, of the victim */

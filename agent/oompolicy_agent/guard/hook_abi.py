@@ -23,7 +23,7 @@ __all__ = [
 
 _TERMS = struct.Struct("=iIIIQ")
 _COUNTS = struct.Struct("=QQQQQ")
-_VERDICT = struct.Struct("=QQQQQQQQQQQIIIIII16s")
+_VERDICT = struct.Struct("=QQQQQQQQQQQQIIIIII16s")
 NAME_BYTES = 96
 RING_BYTES = 1 << 17
 """Of the ring buffer `decisions`; a record takes less than 1 KiB of it."""
@@ -113,6 +113,7 @@ class Verdict:
     Attributes:
         time: nanoseconds of CLOCK_BOOTTIME.
         domain: cgroup id.
+        domain_level: how many names its path has, which is the beginning of the victim's.
         victim: cgroup id; 0: nobody.
         number: of the run, by which usages in the map are known to be this run's.
         usage_bytes: of the victim.
@@ -141,13 +142,14 @@ class Verdict:
     path: str
     process: str = ""
     process_usage_bytes: int = 0
+    domain_level: int = 0
 
     @staticmethod
     def unpacked(record: bytes) -> "Verdict":
         """One record of the ring buffer."""
         found = _VERDICT.unpack_from(record)
-        time, domain, victim, number, usage, flush, nanoseconds, pid, pages, _memcg, is_group = found[:11]
-        outcome, visited, eligible, killed, passed_over, depth, name = found[11:]
+        time, domain, level, victim, number, usage, flush, nanoseconds, pid, pages, _memcg, is_group = found[:12]
+        outcome, visited, eligible, killed, passed_over, depth, name = found[12:]
         starts = (_VERDICT.size + level * NAME_BYTES for level in range(depth))
         names = [_text(record[start : start + NAME_BYTES]) for start in starts]
         path = "".join(f"/{name}" for name in reversed(names))
@@ -166,6 +168,7 @@ class Verdict:
             passed_over=passed_over,
             path=path,
             process=f"{_text(name)}[{pid}]" if pid and not is_group else "",
+            domain_level=level,
             process_usage_bytes=pages * mmap.PAGESIZE,
         )
 

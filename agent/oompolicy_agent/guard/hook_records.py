@@ -90,6 +90,7 @@ def _victim(place: Place, verdict: Verdict, targets: Targets) -> Victim:
 
 
 def _domain(verdict: Verdict, places: Mapping[int, Place]) -> str:
-    """Its path; of one that is gone, or is the root, the root's."""
-    place = places.get(verdict.domain)
-    return place.path if place else "/"
+    """Its path. One that is gone was above the victim, as the root always is."""
+    if place := places.get(verdict.domain):
+        return place.path
+    return "/" + "/".join(verdict.path.split("/")[1 : verdict.domain_level + 1])

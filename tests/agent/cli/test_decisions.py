@@ -34,4 +34,4 @@ def test_a_decision_without_a_victim_is_told_too_and_names_cannot_be_markup() ->
     first, second = told(found)
     assert "nobody" in first
     assert r"\[red]n" in first
-    assert second == "  the node ran out of memory; decided by no policy, -"
+    assert second == "  the node ran out of memory; decided by no policy, backend unknown"

@@ -20,7 +20,7 @@ from oompolicy_agent.guard.hook_abi import (
 )
 from oompolicy_agent.model import TieBreak
 
-NUMBERS = (5, 17, 42, 1 << 63 | 1, 4096, 100, 2000)
+NUMBERS = (5, 17, 1, 42, 1 << 63 | 1, 4096, 100, 2000)
 COUNTED = (Outcome.KILLED, 9, 3, 2, 1)
 
 
@@ -51,7 +51,7 @@ def test_counts_come_as_the_header_has_them() -> None:
 def record(*names: str, pid: int = 0, comm: bytes = b"", is_group: bool = False) -> bytes:
     """As the ring buffer would have it; names from below."""
     fixed = struct.pack(
-        "=QQQQQQQQQQQIIIIII16s", *NUMBERS, pid, 2 if pid else 0, 42, is_group, *COUNTED, len(names), comm
+        "=QQQQQQQQQQQQIIIIII16s", *NUMBERS, pid, 2 if pid else 0, 42, is_group, *COUNTED, len(names), comm
     )
     return fixed + b"".join(name.encode().ljust(NAME_BYTES, b"\0") for name in (*names, *[""] * (8 - len(names))))
 

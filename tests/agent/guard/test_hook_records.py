@@ -68,6 +68,12 @@ def test_one_whose_memcg_is_gone_is_named_all_the_same() -> None:
     assert (record.layers, record.why) == ((), None)
 
 
+@pytest.mark.parametrize(("level", "domain"), [(0, "/"), (1, "/kubepods"), (3, VERDICT.path)])
+def test_a_domain_that_is_gone_is_named_by_the_beginning_of_its_victim(level: int, domain: str) -> None:
+    record = decided(replace(VERDICT, domain_level=level), 1000.0, {}, TARGETS, None)
+    assert record.domain == domain
+
+
 def test_where_one_process_dies_its_container_does_not() -> None:
     single = replace(VERDICT, process="postgres[17]", process_usage_bytes=60)
     victim = decided(single, 1000.0, PLACES, TARGETS, SEEN).victim
