@@ -6,7 +6,7 @@ __all__ = ["FakeHook"]
 
 
 class FakeHook:
-    """What it was told, in order; `fails`: it takes nothing any more."""
+    """What it was told, in order; `fails`: it takes nothing any more, `stays`: it cannot be withdrawn."""
 
     descriptor = -1
 
@@ -14,7 +14,7 @@ class FakeHook:
         self.told: list[tuple[str, Terms]] = []
         self.left: list[Verdict] = []
         self.decided: list[Verdict] = []
-        self.fails, self.lost = False, 0
+        self.fails, self.stays, self.lost = False, False, 0
 
     def put_in_force(self, cgroup: int, terms: Terms) -> list[Verdict]:
         """Takes it, and says what an earlier guard has left."""
@@ -27,6 +27,8 @@ class FakeHook:
 
     def withdraw(self) -> list[Verdict]:
         """Takes it; nobody has left anything."""
+        if self.stays:
+            raise OSError("gone")
         self.told.append(("withdrawn", Terms(Mode.OFF, 0)))
         return []
 

@@ -244,6 +244,36 @@ def test_where_nobody_wants_it_that_of_an_earlier_guard_is_withdrawn(hooked: Bac
     assert said(hook) == ["withdrawn"]
 
 
+def test_a_guard_without_a_handler_withdraws_that_of_an_earlier_one_once(
+    found: Backends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    withdrawn: list[str] = []
+    monkeypatch.setattr(backends, "withdraw", withdrawn.append)
+    for _ in range(2):
+        found.prepare(told(), with_swap=False)
+    assert withdrawn == ["/sys/fs/bpf/oompolicy"]
+
+
+def test_a_handler_that_does_not_go_is_asked_to_again_after_a_while(
+    hooked: Backends, hook: FakeHook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hooked.prepare(told(), with_swap=False)
+    hook.stays = True
+    for _ in range(2):
+        hooked.let_go()
+    assert not hooked.is_settled(policy("Userspace"))
+    hook.stays = False
+    monkeypatch.setattr(backends, "CHECK_SECONDS", 0.0)
+    hooked.let_go()
+    assert hooked.is_settled(policy("Userspace"))
+
+
+def test_the_handler_has_to_come_and_go_with_the_policy(hooked: Backends) -> None:
+    assert not hooked.is_settled(ALL), "that of an earlier guard may be in force"
+    hooked.prepare(told(), with_swap=False)
+    assert (hooked.is_settled(ALL), hooked.is_settled(policy("Userspace"))) == (True, False)
+
+
 def test_when_it_fails_the_next_one_takes_over(hooked: Backends, hook: FakeHook) -> None:
     hook.fails = True
     hooked.prepare(told(), with_swap=False)

@@ -66,6 +66,13 @@ def test_of_a_container_that_is_gone_only_the_pod_is_known(node: Node) -> None:
     assert node.look(7) == [("a", None, 2, "/")]
 
 
+def test_a_kill_that_a_pod_counts_before_the_total_was_read_is_not_counted_twice(node: Node) -> None:
+    node.host.memcg("/kubepods/poda", oom=(0, 2))
+    assert node.look(6) == [("a", None, 2, "/")]
+    assert node.look(7) == []
+    assert node.look(8) == [(None, None, 1, "/")]
+
+
 def test_the_pods_common_limit_took_a_process(node: Node) -> None:
     node.host.memcg("/kubepods", oom=(1, 1))
     node.host.memcg("/kubepods/podb", oom=(0, 1))

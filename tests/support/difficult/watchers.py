@@ -24,8 +24,8 @@ NEAR, NOISE = 64, 2
 STEP_SECONDS = 0.01
 SMALLEST_LISTS = "1000000"
 """Of vm.percpu_pagelist_high_fraction: about a mebibyte for each CPU."""
-REFRESHES = 20
-"""Each has every CPU give back an eighth of what is on its list above that."""
+REFRESHES, REFRESH_SECONDS = 20, 0.5
+"""Each has every CPU give back an eighth of what is on its list above that; where all CPUs are busy it takes seconds."""
 AGAIN_SECONDS = 0.3
 """After which `exhaust` takes what has come back."""
 PATIENCE_SECONDS = 60
@@ -94,8 +94,11 @@ def empty_lists() -> None:
     would be none a second later.
     """
     Path("/proc/sys/vm/percpu_pagelist_high_fraction").write_text(SMALLEST_LISTS)
+    end = time.monotonic() + REFRESH_SECONDS
     for _ in range(REFRESHES):
         Path("/proc/sys/vm/stat_refresh").read_bytes()
+        if time.monotonic() > end:
+            return
 
 
 def left_in(memcg: str) -> int:
