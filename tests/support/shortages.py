@@ -53,7 +53,8 @@ NOISE = 2
 KILLED = -signal.SIGKILL
 _PYTHON = ("env", f"PYTHONPATH={PROJECT}/tests/support", "python3", "-u", "-m")
 VICTIMS = (*_PYTHON, "difficult.victims")
-WATCHERS = (*_PYTHON, "difficult.watchers")
+WATCHERS = ("nice", "-n", "-20", *_PYTHON, "difficult.watchers")
+"""Whoever makes the shortage must not wait for a victim that keeps all CPUs busy."""
 
 
 @dataclass(frozen=True)

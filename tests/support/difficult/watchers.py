@@ -25,7 +25,7 @@ STEP_SECONDS = 0.01
 SMALLEST_LISTS = "1000000"
 """Of vm.percpu_pagelist_high_fraction: about a mebibyte for each CPU."""
 REFRESHES, REFRESH_SECONDS = 20, 0.5
-"""Each has every CPU give back an eighth of what is on its list above that; where all CPUs are busy it takes seconds."""
+"""Each has every CPU give back an eighth of what is on its list above that; busy ones after seconds."""
 AGAIN_SECONDS = 0.3
 """After which `exhaust` takes what has come back."""
 PATIENCE_SECONDS = 60
