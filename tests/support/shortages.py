@@ -53,7 +53,8 @@ NOISE = 2
 KILLED = -signal.SIGKILL
 _PYTHON = ("env", f"PYTHONPATH={PROJECT}/tests/support", "python3", "-u", "-m")
 VICTIMS = (*_PYTHON, "difficult.victims")
-WATCHERS = ("nice", "-n", "-20", *_PYTHON, "difficult.watchers")
+WATCHERS = (*_PYTHON, "difficult.watchers")
+HURRIED = ("nice", "-n", "-20", *WATCHERS)
 """Whoever makes the shortage must not wait for a victim that keeps all CPUs busy."""
 
 
@@ -81,7 +82,7 @@ def start(scene: Scene, pod: Pod, *arguments: str) -> GuestProcess:
 def brought_about(scene: Scene) -> GuestProcess:
     """A shortage: the protected one takes all but `LEFT`, once, and none of what is freed then."""
     steady(scene)
-    command = [*WATCHERS, "shorten", "--leave", str(LEFT)]
+    command = [*HURRIED, "shorten", "--leave", str(LEFT)]
     process = scene.start(PROTECTED.container_path, command, oom_score_adj=PROTECTED.oom_score_adj)
     process.wait_for("leaves", GENEROUS)
     return process
@@ -89,7 +90,7 @@ def brought_about(scene: Scene) -> GuestProcess:
 
 def exhausting(scene: Scene, *, leave: int = LEFT) -> GuestProcess:
     """A shortage that lasts: the protected one takes all but so much, and whatever comes back."""
-    command = [*WATCHERS, "exhaust", "--leave", str(leave), "--of", "node", "--again"]
+    command = [*HURRIED, "exhaust", "--leave", str(leave), "--of", "node", "--again"]
     return scene.start(PROTECTED.container_path, command, oom_score_adj=PROTECTED.oom_score_adj)
 
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.vm
 
 COOLDOWN = 5.0
 IN_COOLDOWN = f"Acting although the last kill is less than {COOLDOWN:g} s ago"
-ROUNDS = 8 if WHOLE else 4
+ROUNDS = 8 if WHOLE else 2
 SEED = 5
 LATEST = 60.0
 """Milliseconds: a decision takes twenty to two hundred here."""

@@ -8,6 +8,7 @@ import pytest
 from guard_scene import GENEROUS, Guard, Pod, Scene
 from lab.guest_process import GuestProcess
 from lab.vm import VM
+from proofs import WHOLE
 from shortages import (
     HELD,
     KILLED,
@@ -34,7 +35,7 @@ ALMOST_HALF = 90
 """MiB: below half of the threshold, and with room for what a command takes until a quarter."""
 MANY = tuple(Pod(f"job-{number}", priority=number, qos="besteffort", oom_score_adj=500) for number in range(6))
 BUDGET = {"cooldownSeconds": 2, "maximumKills": 3, "windowSeconds": 300}
-LASTS_SECONDS = 60
+LASTS_SECONDS = 60 if WHOLE else 15
 GRACE = 2000
 OWN_CODE = 3
 

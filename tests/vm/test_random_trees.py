@@ -21,7 +21,7 @@ pytestmark = pytest.mark.vm
 
 Boot = Callable[..., AbstractContextManager[VM]]
 
-COUNT = int(os.environ.get("OOMPOLICY_OOM_EVENTS", "200" if WHOLE else "20"))
+COUNT = int(os.environ.get("OOMPOLICY_OOM_EVENTS", "200" if WHOLE else "10"))
 SEED = int(os.environ.get("OOMPOLICY_OOM_SEED", "1"))
 FAST_SHARE = 0.1
 """Of the events: in them memory is taken as fast as the machine can, which may be more than can be survived."""

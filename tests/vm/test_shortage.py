@@ -18,7 +18,7 @@ from proofs import WHOLE
 
 pytestmark = pytest.mark.vm
 
-SECONDS = 60 if WHOLE else 20
+SECONDS = 60 if WHOLE else 15
 CRITICAL = Pod("crit", priority=900, qos="burstable", oom_score_adj=600, request_mebibytes=300)
 BUSY = Pod("busy", priority=50, qos="burstable", oom_score_adj=900)
 BATCH = Pod("batch", priority=10, oom_score_adj=-997, request_mebibytes=150)
