@@ -1,7 +1,8 @@
 """What outlives the process that put our policy in force; prints it as a JSON object.
 
-`python3 -m kernel_oom.lives --directory DIRECTORY`: shortages after that process has ended, after another one has
-replaced the handler, and after it was withdrawn; what each process found that nobody had read; what stays in bpffs.
+`python3 -m kernel_oom.lives --directory DIRECTORY --times N`: so many shortages, before each of which a process puts
+the handler in force anew and is killed; one after another has ended by itself, and one after the handler was
+withdrawn; what each process found that nobody had read; what stays in bpffs.
 """
 
 import argparse
@@ -52,13 +53,16 @@ def main() -> None:
     """Plays."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--directory", required=True)
-    directory = parser.parse_args().directory
+    parser.add_argument("--times", type=int, required=True)
+    wanted = parser.parse_args()
+    directory = wanted.directory
     (CGROUPS / "cgroup.subtree_control").write_text("+memory")
-    first = died(lambda: enforce_and_die(directory, is_killed=True))
+    killed = [died(lambda: enforce_and_die(directory, is_killed=True)) for _ in range(wanted.times)]
     second = died(lambda: enforce_and_die(directory, is_killed=False))
     third = died(lambda: paths(withdraw()))
     names = sorted(path.name for path in BPFFS.iterdir())
-    found = {"left": [first[0], second[0], third[0]], "died": [first[1], second[1], third[1]], "names": names}
+    left, dead = zip(*killed, second, third, strict=True)
+    found = {"left": left, "died": dead, "names": names}
     json.dump(found, sys.stdout)
 
 
