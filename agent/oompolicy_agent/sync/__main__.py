@@ -16,6 +16,7 @@ from structlog.typing import FilteringBoundLogger
 
 from oompolicy_agent.sync.complaints import Complaints
 from oompolicy_agent.sync.guard_report import GuardReport
+from oompolicy_agent.sync.inspection import Inspector
 from oompolicy_agent.sync.journal import Journal
 from oompolicy_agent.sync.keeper import Keeper, collections
 from oompolicy_agent.sync.kubelet import watch_kubelet
@@ -102,6 +103,7 @@ async def _work(source: Source, keeper: Keeper, settings: Settings, log: Filteri
         tasks.create_task(Reporter(source, report, keeper, settings.node, log).run())
         tasks.create_task(publisher.run())
         tasks.create_task(Complaints(source, report, keeper, node=settings.node, log=log).run())
+        tasks.create_task(Inspector(inbox, outbox, log).run())
         tasks.create_task(watch_kubelet(source, keeper, log))
 
 
