@@ -9,6 +9,7 @@ from typing import Any
 from oompolicy_agent.cli.live import Cluster, add_cluster
 from oompolicy_agent.cli.printing import Cell, Printer, add_output, bad, good, plain, warned
 from oompolicy_agent.explain import amount
+from oompolicy_api.advice import unreachable
 from oompolicy_api.conditions import Condition
 from oompolicy_api.node import OOMNode
 from oompolicy_api.policy import OOMPolicy
@@ -87,6 +88,7 @@ def _about_policies(policies: Iterable[OOMPolicy]) -> Iterator[str]:
         first = next((one for one in conditions if one and one.status != TRUE), None)
         if first:
             yield f"policy {name}: {first.type} is {first.status}: {first.message}"
+        yield from (f"policy {name}: {sentence}" for sentence in unreachable(policy))
 
 
 def _about_nodes(nodes: Iterable[OOMNode]) -> Iterator[str]:
