@@ -79,10 +79,10 @@ def start(scene: Scene, pod: Pod, *arguments: str) -> GuestProcess:
     return process
 
 
-def brought_about(scene: Scene) -> GuestProcess:
-    """A shortage: the protected one takes all but `LEFT`, once, and none of what is freed then."""
+def brought_about(scene: Scene, *, leave: int = LEFT) -> GuestProcess:
+    """A shortage: the protected one takes all but so much, once, and none of what is freed then."""
     steady(scene)
-    command = [*HURRIED, "shorten", "--leave", str(LEFT)]
+    command = [*HURRIED, "shorten", "--leave", str(leave)]
     process = scene.start(PROTECTED.container_path, command, oom_score_adj=PROTECTED.oom_score_adj)
     process.wait_for("leaves", GENEROUS)
     return process
@@ -90,7 +90,7 @@ def brought_about(scene: Scene) -> GuestProcess:
 
 def exhausting(scene: Scene, *, leave: int = LEFT) -> GuestProcess:
     """A shortage that lasts: the protected one takes all but so much, and whatever comes back."""
-    command = [*HURRIED, "exhaust", "--leave", str(leave), "--of", "node", "--again"]
+    command = [*WATCHERS, "exhaust", "--leave", str(leave), "--of", "node", "--again"]
     return scene.start(PROTECTED.container_path, command, oom_score_adj=PROTECTED.oom_score_adj)
 
 

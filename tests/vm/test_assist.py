@@ -215,7 +215,7 @@ def test_on_a_kernel_without_functions_for_memcgs_the_next_backend_says_what_is_
         reasons = {reason["backend"]: reason for reason in scene.status()["reasons"]}
         assert reasons["KernelAssist"]["reason"] == "NoMemcgKfuncs"
         assert "kfunc 'bpf_get_mem_cgroup' is referenced but wasn't resolved" in reasons["KernelAssist"]["message"]
-        assert "BEGIN PROG LOAD LOG" in guard.said("Could not load KernelAssist")[0]["err"]
+        assert "BEGIN PROG LOAD LOG" in guard.said("Could not load the BPF programs")[0]["err"]
 
 
 def confined(scene: Scene, *without: str) -> Guard:

