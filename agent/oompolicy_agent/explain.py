@@ -8,7 +8,7 @@ from typing import Final
 
 from oompolicy_agent.model import Candidate, DecidedBy, Key, Layer, Standing, TieBreak
 
-__all__ = ["amount", "layer_by_layer", "place", "readable", "sentence", "why"]
+__all__ = ["amount", "called", "layer_by_layer", "place", "readable", "sentence", "why"]
 
 _MOST_NAMED: Final = 4
 """How many of the spared are named before the rest is counted."""
@@ -44,6 +44,11 @@ def amount(count: int) -> str:
             return f"{count} B" if size < _UNIT else f"{'-' * (count < 0)}{scaled:.1f} {unit}"
         scaled /= _UNIT
     return f"{'-' * (count < 0)}{scaled:.1f} TiB"
+
+
+def called(path: str, namespace: str | None, pod: str | None, container: str | None) -> str:
+    """Whose a memcg is, for people: namespace/pod/container as far as that is known, else its path."""
+    return "/".join(part for part in (namespace, pod, container) if part) or path
 
 
 def place(domain: str) -> str:

@@ -102,12 +102,19 @@ def kernels_choice(scene: Scene) -> int:
 
     In need an emulated machine was seen to thrash for more than five minutes before the kernel called it.
     """
-    pattern, said = re.compile(r"Out of memory: Killed process (\d+)"), len(scene.vm.console())
+    said = len(scene.vm.console())
     scene.vm.write("/proc/sysrq-trigger", "f")
-    scene.wait_until("the kernel has killed", lambda: pattern.search(scene.vm.console()[said:]))
-    found = pattern.search(scene.vm.console()[said:])
-    assert found
-    return int(found[1])
+    return killed_by_kernel(scene, said)[0]
+
+
+def killed_by_kernel(scene: Scene, said: int, why: str = "Out of memory") -> list[int]:
+    """The pids, at least one, that the kernel has killed after the first `said` characters of its console."""
+
+    def pids() -> list[int]:
+        return [int(pid) for pid in re.findall(rf"{why}: Killed process (\d+)", scene.vm.console()[said:])]
+
+    scene.wait_until("the kernel has killed", pids)
+    return pids()
 
 
 def pid_in(scene: Scene, pod: Pod) -> int:
@@ -138,9 +145,9 @@ def test_the_kernels_own_choice_at_the_pods_own_limit(scene: Scene) -> None:
     expected, said = pid_in(scene, BATCH), len(scene.vm.console())
     scene.vm.write(f"{CGROUPS}/kubepods/memory.max", str(400 << 20))
     assert batch.wait(GENEROUS).returncode == KILLED
-    found = re.findall(r"Memory cgroup out of memory: Killed process (\d+)", scene.vm.console()[said:])
-    assert int(found[0]) == expected
-    print("killed after the first:", found[1:], "critical:", critical.returncode)
+    first, *others = killed_by_kernel(scene, said, "Memory cgroup out of memory")
+    assert first == expected
+    print("killed after the first:", others, "critical:", critical.returncode)
 
 
 def forking(scene: Scene) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from oompolicy_agent.cli.live import Cluster, CommandError, add_cluster
 from oompolicy_agent.cli.printing import Cell, Printer, add_output, bad, good, plain, warned
-from oompolicy_agent.explain import amount, place
+from oompolicy_agent.explain import amount, called, place
 from oompolicy_api.decision import DecidedVictim, OOMDecision
 
 __all__ = ["about", "add", "ago", "found_by_name", "told", "victim_name"]
@@ -113,9 +113,7 @@ def _amount(size: int | None) -> str:
 
 def victim_name(victim: DecidedVictim) -> str:
     """For people: namespace/pod/container, or the path."""
-    if victim.pod is None:
-        return victim.path
-    return "/".join(part for part in (victim.namespace, victim.pod, victim.container) if part)
+    return called(victim.path, victim.namespace, victim.pod, victim.container)
 
 
 def _standing(victim: DecidedVictim) -> str:

@@ -20,7 +20,7 @@ from oompolicy_api.labels import AGENT_LABEL
 from oompolicy_api.node import OOMNode
 from oompolicy_api.policy import OOMPolicy
 
-__all__ = ["Cluster", "CommandError", "add_cluster"]
+__all__ = ["Cluster", "CommandError", "add_changed", "add_cluster"]
 
 Model = TypeVar("Model", bound=BaseModel)
 OURS = f"/apis/{GROUP}/{VERSION}"
@@ -36,6 +36,19 @@ def add_cluster(command: argparse.ArgumentParser) -> None:
     """The options of kubectl that say which cluster."""
     command.add_argument("--kubeconfig", metavar="FILE", help="default: as kubectl has it")
     command.add_argument("--context", metavar="NAME", help="of the kubeconfig; default: its current one")
+
+
+def add_changed(command: argparse.ArgumentParser, contents: str) -> None:
+    """The options that say which policy is to be compared, and with what: the cluster, or files with `contents`."""
+    command.add_argument(
+        "-f", "--filename", action="append", required=True, metavar="FILE", help="YAML with the changed OOMPolicy"
+    )
+    command.add_argument(
+        "--against",
+        action="append",
+        metavar="FILE",
+        help=f"YAML with {contents}, pods and namespaces, instead of the cluster; repeat for more",
+    )
 
 
 class Cluster:

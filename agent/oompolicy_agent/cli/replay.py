@@ -5,7 +5,7 @@ from collections import Counter
 from typing import Any
 
 from oompolicy_agent.cli.decisions import ago, victim_name
-from oompolicy_agent.cli.live import Cluster, add_cluster
+from oompolicy_agent.cli.live import Cluster, add_changed, add_cluster
 from oompolicy_agent.cli.printing import Printer, add_output, good, plain, warned
 from oompolicy_agent.cli.replaying import Replayed, replayed
 from oompolicy_agent.manifests import read_manifests, read_policy
@@ -23,15 +23,7 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse has no public type fo
         help=text,
         description=f"Shows {text}, of those in their order. With --against from files; nothing is applied.",
     )
-    command.add_argument(
-        "-f", "--filename", action="append", required=True, metavar="FILE", help="YAML with the changed OOMPolicy"
-    )
-    command.add_argument(
-        "--against",
-        action="append",
-        metavar="FILE",
-        help="YAML with OOMDecisions, pods and namespaces, instead of the cluster; repeat for more",
-    )
+    add_changed(command, "OOMDecisions")
     command.add_argument("--since", type=ago, metavar="AGE", help="not older than this: 30m, 2h, 7d")
     add_cluster(command)
     add_output(command)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from oompolicy_agent.cli.decisions import victim_name
+from oompolicy_agent.cli.standing import origin
 from oompolicy_agent.pods import Pod
 from oompolicy_agent.resolve import Target, resolve
 from oompolicy_api.decision import DecidedVictim, OOMDecision
@@ -57,8 +58,7 @@ def replayed(
     if first is None:
         return Replayed(decision, DIFFERS, None, "all of its order are protected now")
     now, target = victim_name(first[0]), first[1]
-    by = f"rule {target.rule}" if target.rule else target.source.lower()
-    why = f"priority {target.priority} by {by}, of the {len(order)} that are recorded"
+    why = f"priority {target.priority} by {origin(target)}, of the {len(order)} that are recorded"
     return Replayed(decision, SAME if now == was else DIFFERS, now, why)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from oompolicy_agent.cli.live import Cluster, CommandError, add_cluster
+from oompolicy_agent.cli.live import Cluster, CommandError, add_changed, add_cluster
 from oompolicy_agent.cli.printing import Printer, add_output, bad, good, plain
 from oompolicy_agent.cli.standing import changes, difference
 from oompolicy_agent.manifests import only_policy, read_manifests, read_policy
@@ -32,15 +32,7 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse has no public type fo
         help=text,
         description=f"Shows {text}. Against the cluster, or with --against against files; nothing is applied.",
     )
-    command.add_argument(
-        "-f", "--filename", action="append", required=True, metavar="FILE", help="YAML with the changed OOMPolicy"
-    )
-    command.add_argument(
-        "--against",
-        action="append",
-        metavar="FILE",
-        help="YAML with the OOMPolicy as it is, pods and namespaces, instead of the cluster; repeat for more",
-    )
+    add_changed(command, "the OOMPolicy as it is")
     add_cluster(command)
     add_output(command)
     command.set_defaults(run=run)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from oompolicy_agent.resolve import Target
 
-__all__ = ["Change", "before", "changes", "difference", "name", "standing"]
+__all__ = ["Change", "before", "changes", "difference", "name", "origin", "standing"]
 
 NO_POLICY = "no policy"
 
@@ -29,13 +29,17 @@ def name(target: Target) -> str:
     return f"{target.pod.namespace}/{target.pod.name}"
 
 
+def origin(target: Target) -> str:
+    """What of a policy says so."""
+    return f"rule {target.rule}" if target.rule else target.source.lower()
+
+
 def standing(target: Target) -> str:
     """What a policy says of a pod, in one line."""
     what = f"priority {target.priority}" if target.protect is None else f"protected {_extent(target.protect)}"
-    by = f"rule {target.rule}" if target.rule else target.source.lower()
     inside = "".join(f", {container} {priority} inside it" for container, priority in sorted(target.containers.items()))
     how = "" if target.unit == "Container" else f", dies by {target.unit.lower()}"
-    return f"{what} by {by}{inside}{how}"
+    return f"{what} by {origin(target)}{inside}{how}"
 
 
 def before(target: Target, others: Iterable[Target]) -> tuple[list[Target], list[Target]]:

@@ -9,6 +9,7 @@ from typing import Any
 from oompolicy_agent.cli.live import Cluster, add_cluster
 from oompolicy_agent.cli.printing import Cell, Printer, add_output, bad, good, plain, warned
 from oompolicy_agent.explain import amount
+from oompolicy_agent.sync.node_status import HEARTBEAT_SECONDS
 from oompolicy_api.advice import unreachable
 from oompolicy_api.conditions import Condition
 from oompolicy_api.node import OOMNode
@@ -20,8 +21,8 @@ POLICY_COLUMNS = ("POLICY", "MODE", "NODES", "PROGRAMMED", "READY", "WHY")
 BACKEND_COLUMNS = ("BACKEND", "NODES", "WHY NOT A BETTER ONE")
 NODE_COLUMNS = ("NODE", "POLICY", "BACKEND", "MARGIN", "THRESHOLD", "MAPPED", "KILLS", "BY THE KERNEL")
 TRUE, OFF, READY = "True", "Off", "Ready"
-STALE = timedelta(minutes=5)
-"""An agent reports every few minutes even if nothing changes."""
+STALE = timedelta(seconds=5 * HEARTBEAT_SECONDS)
+"""After so many reports that have not come."""
 
 
 def add(commands: Any) -> None:  # noqa: ANN401 - argparse has no public type for it

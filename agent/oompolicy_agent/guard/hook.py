@@ -93,12 +93,7 @@ class Hook:
     def _link(self, cgroup: int) -> None:
         """By the link that is pinned, or else by a new one, which is pinned last of all."""
         path = self._path(LINK)
-        try:
-            link = pinned(path)
-        except OSError as error:
-            if error.errno != errno.ENOENT:
-                raise
-        else:
+        if (link := _found(path)) is not None:
             try:
                 replace(link, self._loaded[OPS])
             except OSError as error:
@@ -128,12 +123,7 @@ def withdraw(directory: str = DIRECTORY) -> list[Verdict]:
     """Takes whatever guard's handler is in force out of it, and leaves nothing; returns what nobody has read."""
     if not os.path.isdir(directory):  # noqa: PTH112 - where there is nothing, no bpf(2) is needed
         return []
-    try:
-        link = pinned(f"{directory}/{LINK}")
-    except OSError as error:
-        if error.errno != errno.ENOENT:
-            raise
-    else:
+    if (link := _found(f"{directory}/{LINK}")) is not None:
         try:
             detach(link)
         finally:
@@ -151,12 +141,7 @@ def _rings(directory: str, stack: ExitStack) -> list[RingBuffer]:
     """Of the handler in force, and of one whose guard died while it put it in force; the stack closes them."""
     found = []
     for name in ("decisions", "decisions" + NEW):
-        try:
-            descriptor = pinned(f"{directory}/{name}")
-        except OSError as error:
-            if error.errno != errno.ENOENT:
-                raise
-        else:
+        if (descriptor := _found(f"{directory}/{name}")) is not None:
             stack.callback(os.close, descriptor)
             found.append(RingBuffer(descriptor, RING_BYTES))
     return found
@@ -167,6 +152,16 @@ def _unread(rings: Iterable[RingBuffer]) -> list[Verdict]:
     records = [record for ring in rings for record in ring.read()]
     found = [Verdict.unpacked(record) for record in records if len(record) == RECORD_SIZE]
     return sorted(found, key=lambda verdict: verdict.time)
+
+
+def _found(path: str) -> int | None:
+    """A descriptor of what is pinned there; None if nothing is."""
+    try:
+        return pinned(path)
+    except OSError as error:
+        if error.errno == errno.ENOENT:
+            return None
+        raise
 
 
 def _unlink(path: str) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from oompolicy_agent.explain import called
 from oompolicy_agent.guard.clock import stamp
 from oompolicy_agent.guard.layout import Place
 from oompolicy_agent.guard.support import BACKEND
@@ -40,9 +41,7 @@ class Victim:
     @property
     def name(self) -> str:
         """For people: namespace/pod/container, or the path."""
-        if self.pod is None:
-            return self.path
-        return "/".join(part for part in (self.namespace, self.pod, self.container) if part)
+        return called(self.path, self.namespace, self.pod, self.container)
 
     @property
     def owner(self) -> str:

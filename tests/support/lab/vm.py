@@ -91,8 +91,9 @@ class VM:
         return f"/dev/{Path(serial).parent.name}"
 
     def console(self) -> str:
-        """What the kernel has said so far."""
-        return self.machine.console()
+        """The lines that the kernel has said so far; without the one it is in the middle of, if any."""
+        whole, newline, _ = self.machine.console().rpartition("\n")
+        return whole + newline
 
     def push_folder(self, source: Path, target: str) -> None:
         """Copies a folder of the host into the guest, over what is there already; everything belongs to root."""
@@ -103,7 +104,7 @@ class VM:
         self.run(["tar", "-xf", "/lab/incoming.tar", "-C", "/"])
 
     def _lost(self) -> GuestLostError:
-        last_lines = "\n".join(self.console().splitlines()[-60:])
+        last_lines = "\n".join(self.machine.console().splitlines()[-60:])
         return GuestLostError(f"The virtual machine is gone. The end of its console:\n{last_lines}")
 
 
