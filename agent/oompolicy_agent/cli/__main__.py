@@ -7,14 +7,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from oompolicy_agent.cli import decisions, explain, replay, resolve, simulate, status
+from oompolicy_agent.cli import decisions, explain, rank, replay, report, resolve, simulate, status
 from oompolicy_agent.cli.live import CommandError
 from oompolicy_agent.manifests import ManifestError
 
 __all__ = ["main"]
 
 BAD_INPUT, INTERRUPTED = 2, 130
-COMMANDS = (status, explain, decisions, resolve, simulate, replay)
+COMMANDS = (status, rank, explain, decisions, resolve, simulate, replay, report)
 """Each has `add`, which makes its parser, and there names the function that runs it."""
 
 

@@ -11,7 +11,7 @@ from oompolicy_agent.cli.printing import Cell, Printer, add_output, bad, good, p
 from oompolicy_agent.explain import amount, called, place
 from oompolicy_api.decision import DecidedVictim, OOMDecision
 
-__all__ = ["about", "add", "ago", "told", "victim_name"]
+__all__ = ["about", "add", "ago", "found_by_name", "told", "victim_name"]
 
 COLUMNS = ("TIME", "NODE", "OUTCOME", "VICTIM", "PRIORITY", "RULE", "BACKEND", "FREED")
 WIDE = ("NAME", "WHY")
@@ -59,16 +59,20 @@ def run_several(options: argparse.Namespace) -> None:
 def run_one(options: argparse.Namespace) -> None:
     """Prints it."""
     printer = Printer(options.output)
-    found = next(iter(Cluster(options).decisions(name=options.name)), None)
-    if found is None:
-        raise CommandError(
-            f"expected an OOMDecision {options.name}, found none: see kubectl oompolicy decisions -o wide"
-        )
+    found = found_by_name(Cluster(options), options.name)
     if printer.is_document:
         printer.document(_document(found))
         return
     for line in told(found):
         printer.line(line)
+
+
+def found_by_name(cluster: Cluster, name: str) -> OOMDecision:
+    """The decision of that name in any namespace; raises CommandError."""
+    found = next(iter(cluster.decisions(name=name)), None)
+    if found is None:
+        raise CommandError(f"expected an OOMDecision {name}, found none: see kubectl oompolicy decisions -o wide")
+    return found
 
 
 def told(decision: OOMDecision) -> Iterator[Cell]:

@@ -16,6 +16,7 @@ from oompolicy_agent.resolve import NAMESPACE_NAME_LABEL
 from oompolicy_agent.sync.decisions import label_of
 from oompolicy_api import GROUP, VERSION
 from oompolicy_api.decision import OOMDecision
+from oompolicy_api.labels import AGENT_LABEL
 from oompolicy_api.node import OOMNode
 from oompolicy_api.policy import OOMPolicy
 
@@ -98,6 +99,15 @@ class Cluster:
             raise CommandError(f"pod {namespace}/{pod} has not been scheduled, so no node knows of it")
         return str(node)
 
+    def agent_on(self, node: str) -> tuple[str, str]:
+        """Namespace and name of a ready agent on a node."""
+        selector = "=".join(AGENT_LABEL)
+        query = {"labelSelector": selector, "fieldSelector": f"spec.nodeName={node},status.phase=Running"}
+        found = [body["metadata"] for body in self._list("/api/v1/pods", **query) if _is_ready(body)]
+        if not found:
+            raise CommandError(f"expected a ready agent on node {node}, found none: see kubectl oompolicy status")
+        return str(found[0]["namespace"]), str(found[0]["name"])
+
     def labels_of(self, node: str) -> Mapping[str, str]:
         """Of one node."""
         body = self._get(f"/api/v1/nodes/{node}")
@@ -158,6 +168,11 @@ def _parsed(model: type[Model], body: dict[str, Any]) -> Model:
         first, name = error.errors()[0], body["metadata"].get("name")
         where = ".".join(map(str, first["loc"]))
         raise CommandError(f"{body.get('kind', model.__name__)} {name}: {where}: {first['msg']}") from error
+
+
+def _is_ready(body: dict[str, Any]) -> bool:
+    conditions = body.get("status", {}).get("conditions", [])
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
 
 
 def _pod(body: dict[str, Any]) -> Pod:

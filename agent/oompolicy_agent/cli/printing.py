@@ -79,6 +79,11 @@ class Printer:
             self._console.print(table)
         sys.stdout.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
 
+    def clear(self) -> None:
+        """Before the next picture of something that is watched; nothing in a pipe."""
+        if self._console.is_terminal:
+            self._console.clear()
+
     def heading(self, text: str) -> None:
         """Before a part, after an empty line."""
         self._console.print(f"\n[bold]{escape(text)}[/]", soft_wrap=True)

@@ -7,6 +7,7 @@ from typing import Any
 from oompolicy_agent.cli.printing import Printer, add_output, plain
 from oompolicy_agent.manifests import only_policy, read_manifests
 from oompolicy_agent.resolve import PodProblem, Target, resolve
+from oompolicy_api.advice import unreachable
 
 __all__ = ["add"]
 
@@ -35,8 +36,9 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse has no public type fo
 def run(options: argparse.Namespace) -> None:
     """Prints it."""
     found = read_manifests(options.filename)
-    resolution = resolve(only_policy(options.filename, found), found.pods, found.namespaces)
-    for problem in (*resolution.problems, *map(_told, resolution.pod_problems)):
+    policy = only_policy(options.filename, found)
+    resolution = resolve(policy, found.pods, found.namespaces)
+    for problem in (*unreachable(policy), *resolution.problems, *map(_told, resolution.pod_problems)):
         print(problem, file=sys.stderr)  # noqa: T201 - this is a command
     printer = Printer(options.output)
     if printer.is_document:

@@ -11,6 +11,7 @@ from oompolicy_agent.cli.printing import Printer, add_output, bad, good, plain
 from oompolicy_agent.cli.standing import changes, difference
 from oompolicy_agent.manifests import only_policy, read_manifests, read_policy
 from oompolicy_agent.resolve import Target, resolve
+from oompolicy_api.advice import unreachable
 from oompolicy_api.policy import OOMPolicy, OOMPolicySpec
 from oompolicy_api.precedence import in_force
 
@@ -51,7 +52,7 @@ def run(options: argparse.Namespace) -> None:
     """Prints it."""
     printer, changed = Printer(options.output), read_policy(options.filename)
     found = _by_files(changed, options.against) if options.against else _by_cluster(changed, Cluster(options))
-    for problem in found.problems:
+    for problem in (*unreachable(changed), *found.problems):
         print(problem, file=sys.stderr)  # noqa: T201 - this is a command
     differing = changes(found.now, found.later)
     orders = {node: difference(node, found.now.get(node, ()), targets) for node, targets in found.later.items()}

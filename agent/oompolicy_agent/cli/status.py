@@ -10,6 +10,7 @@ from oompolicy_agent.cli.live import Cluster, add_cluster
 from oompolicy_agent.cli.printing import Cell, Printer, add_output, bad, good, plain, warned
 from oompolicy_agent.explain import amount
 from oompolicy_agent.sync.node_status import HEARTBEAT_SECONDS
+from oompolicy_api.advice import unreachable
 from oompolicy_api.conditions import Condition
 from oompolicy_api.node import OOMNode
 from oompolicy_api.policy import OOMPolicy
@@ -88,6 +89,7 @@ def _about_policies(policies: Iterable[OOMPolicy]) -> Iterator[str]:
         first = next((one for one in conditions if one and one.status != TRUE), None)
         if first:
             yield f"policy {name}: {first.type} is {first.status}: {first.message}"
+        yield from (f"policy {name}: {sentence}" for sentence in unreachable(policy))
 
 
 def _about_nodes(nodes: Iterable[OOMNode]) -> Iterator[str]:

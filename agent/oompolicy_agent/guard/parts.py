@@ -30,7 +30,7 @@ from oompolicy_agent.guard.settings import Settings
 from oompolicy_agent.guard.shadow import Shadow
 from oompolicy_agent.guard.status import StatusFile, boot_id
 
-__all__ = ["Folders", "Parts", "assemble", "open_folders"]
+__all__ = ["INBOX", "Folders", "Parts", "assemble", "open_folders"]
 
 INBOX = "inbox"
 OUTBOX = "outbox"
@@ -71,6 +71,8 @@ class Parts:
     status_file: StatusFile
     status_disk: Disk
     journal_disk: Disk
+    outbox: int
+    """A descriptor of the directory."""
 
 
 def open_folders(settings: Settings) -> Folders:
@@ -125,4 +127,5 @@ def assemble(settings: Settings, log: Log, folders: Folders, wake: int) -> Parts
         status_file=StatusFile(folders.outbox, log, status_disk),
         status_disk=status_disk,
         journal_disk=journal_disk,
+        outbox=folders.outbox,
     )

@@ -1,8 +1,9 @@
-"""What the guard sees to while nothing is short: descriptors to read through, oom_score_adj, the journal's disk."""
+"""What the guard sees to while nothing is short: descriptors to read through, oom_score_adj, disk, questions."""
 
 import time
 
 from oompolicy_agent.guard.gauges import Reading
+from oompolicy_agent.guard.inspection import Inspection
 from oompolicy_agent.guard.parts import Parts
 from oompolicy_agent.guard.shaping import wanted
 
@@ -20,6 +21,7 @@ class Upkeep:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._inspection = Inspection(parts)
         self._is_stale = True
         self._shaped_at = float("-inf")
 
@@ -40,6 +42,7 @@ class Upkeep:
         if not is_relaxed:
             return
         parts.chooser.prepare(parts.inbox.targets, with_swap=reading.node.has_swap)
+        self._inspection.answer(with_swap=reading.node.has_swap)
         if may_act and self._is_due(time.monotonic()):
             self._shape(reading)
 

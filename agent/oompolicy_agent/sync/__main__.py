@@ -16,9 +16,11 @@ from structlog.typing import FilteringBoundLogger
 
 from oompolicy_agent.sync.complaints import Complaints
 from oompolicy_agent.sync.guard_report import GuardReport
+from oompolicy_agent.sync.inspection import Inspector
 from oompolicy_agent.sync.journal import Journal
 from oompolicy_agent.sync.keeper import Keeper, collections
 from oompolicy_agent.sync.kubelet import watch_kubelet
+from oompolicy_agent.sync.metrics import Metrics, ReportCollector, serve
 from oompolicy_agent.sync.publisher import Publisher
 from oompolicy_agent.sync.reporter import Reporter
 from oompolicy_agent.sync.source import ApiError, Source, connect
@@ -43,6 +45,7 @@ class Settings:
     log_level: str
     decisions_namespace: str
     namespace: str
+    metrics_port: int
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -86,6 +89,9 @@ async def _work(source: Source, keeper: Keeper, settings: Settings, log: Filteri
     report = GuardReport(outbox / "guard-status.json", settings.pod_uid)
     journal = Journal(outbox / "decisions.jsonl")
     place = inbox / "published.json"
+    metrics = Metrics(os.environ.get("OOMPOLICY_VERSION", "dev"))
+    metrics.registry.register(ReportCollector(report.read))
+    _serve(settings.metrics_port, metrics, log)
     publisher = Publisher(
         source,
         report,
@@ -94,6 +100,7 @@ async def _work(source: Source, keeper: Keeper, settings: Settings, log: Filteri
         node=settings.node,
         namespace=settings.decisions_namespace,
         log=log,
+        metrics=metrics,
     )
     async with asyncio.TaskGroup() as tasks:
         for collection in collections(settings.node):
@@ -102,7 +109,15 @@ async def _work(source: Source, keeper: Keeper, settings: Settings, log: Filteri
         tasks.create_task(Reporter(source, report, keeper, settings.node, log).run())
         tasks.create_task(publisher.run())
         tasks.create_task(Complaints(source, report, keeper, node=settings.node, log=log).run())
+        tasks.create_task(Inspector(inbox, outbox, log).run())
         tasks.create_task(watch_kubelet(source, keeper, log))
+
+
+def _serve(port: int, metrics: Metrics, log: FilteringBoundLogger) -> None:
+    try:
+        serve(port, metrics.registry)
+    except OSError as error:
+        log.warning("Could not open the port for metrics, going on without", port=port, err=str(error))
 
 
 def _settings(arguments: Sequence[str] | None) -> Settings:
@@ -128,6 +143,12 @@ def _settings(arguments: Sequence[str] | None) -> Settings:
         default=environment.get("OOMPOLICY_LOG_LEVEL", "Info"),
         help="the least severe line; default: $OOMPOLICY_LOG_LEVEL, else Info",
     )
+    add(
+        "--metrics-port",
+        type=int,
+        default=int(environment.get("METRICS_PORT", "0")),
+        help="where /metrics answers; default: $METRICS_PORT, else 0: nowhere",
+    )
     add("--kubeconfig", default=environment.get("KUBECONFIG"), help="default: $KUBECONFIG, else the pod's own account")
     options = parser.parse_args(arguments)
     if not options.node:
@@ -140,6 +161,7 @@ def _settings(arguments: Sequence[str] | None) -> Settings:
         log_level=options.log_level,
         decisions_namespace=options.decisions_namespace,
         namespace=options.namespace,
+        metrics_port=options.metrics_port,
     )
 
 

@@ -13,6 +13,7 @@ from oompolicy_agent.sync.decisions import decision_for
 from oompolicy_agent.sync.events import event_for
 from oompolicy_agent.sync.guard_report import POLL_SECONDS, GuardReport
 from oompolicy_agent.sync.journal import Journal, Position, Record, load_position, save_position
+from oompolicy_agent.sync.metrics import Metrics
 from oompolicy_agent.sync.retry import Delays
 from oompolicy_agent.sync.source import ApiError, Source
 
@@ -39,6 +40,7 @@ class Publisher:
         node: str,
         namespace: str,
         log: FilteringBoundLogger,
+        metrics: Metrics | None = None,
     ) -> None:
         self._source = source
         self._report = report
@@ -47,6 +49,7 @@ class Publisher:
         self._node = node
         self._namespace = namespace
         self._log = log
+        self._metrics = metrics
 
     async def run(self) -> None:
         """Publishes whatever the guard decides, for ever."""
@@ -88,6 +91,8 @@ class Publisher:
             while not await self._sent(body, record.content):  # noqa: ASYNC110 - another machine sets no Event here
                 await asyncio.sleep(delays.following())
         self._log.info("Published decision", **_keys(record.content))
+        if self._metrics:
+            self._metrics.published(record.content)
         return True
 
     def _objects(self, content: dict[str, Any]) -> list[dict[str, Any]]:

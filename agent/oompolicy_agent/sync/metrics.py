@@ -1,0 +1,105 @@
+"""The agent's metrics for Prometheus: what the guard reports, and the decisions that were published.
+
+No pod, container or memcg is ever a label: there would be a series for each of them. Only the sync of the guard that
+acts on the node has anything to say.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+__all__ = ["Metrics", "ReportCollector", "serve"]
+
+PREFIX = "oompolicy_agent"
+BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+SINCE = "since its guard started"
+COUNTED = {
+    "kills": ("kills", f"Units that the guard has killed {SINCE}."),
+    "kernelKills": ("kernel_kills", f"Processes that the kernel killed by its own choice {SINCE}."),
+    "kernelKillsDisagreed": (
+        "kernel_kills_disagreed",
+        f"Of all kernel kills, those that the policy would not have made {SINCE}.",
+    ),
+    "ownLimitKills": ("own_limit_kills", f"Processes that the kernel killed at a pod's own limit {SINCE}."),
+}
+"""Fields of the report, with the metric's name."""
+MEASURED = {
+    "marginBytes": ("margin_bytes", "What is left on the node."),
+    "thresholdBytes": ("threshold_bytes", "Below it the guard acts; 0 where the kernel asks our program."),
+    "targetsMapped": ("targets_mapped", "Pods, containers and host cgroups that were found on the node."),
+    "podsWithoutCgroup": ("pods_without_cgroup", "Pods of which the node was told, and which it does not have."),
+    "adjustedProcesses": ("adjusted_processes", "Processes whose oom_score_adj is the guard's."),
+}
+
+
+class Metrics:
+    """What is counted as it happens, in a registry of its own."""
+
+    def __init__(self, version: str = "dev") -> None:
+        self.registry = CollectorRegistry()
+        self._decisions = Counter(
+            f"{PREFIX}_decisions_total",
+            "Decisions that were published, by outcome, backend and mode.",
+            ["outcome", "backend", "mode"],
+            registry=self.registry,
+        )
+        self._freed = Histogram(
+            f"{PREFIX}_shortage_to_freed_seconds",
+            "From a shortage until memory was back, of kills that the guard made.",
+            buckets=BUCKETS,
+            registry=self.registry,
+        )
+        build = Gauge("oompolicy_build_info", "1; the version is a label.", ["version"], registry=self.registry)
+        build.labels(version).set(1)
+
+    def published(self, record: Mapping[str, Any]) -> None:
+        """Counts one decision; `record` is as agent/README.md says."""
+        labels = (str(record.get(name) or "Unknown") for name in ("outcome", "backend", "mode"))
+        self._decisions.labels(*labels).inc()
+        took = record.get("milliseconds") or {}
+        parts = [took.get(name) for name in ("shortageToSignal", "signalToFreed")]
+        if record.get("outcome") == "Killed" and None not in parts:
+            self._freed.observe(sum(float(part) for part in parts if part is not None) / 1000)
+
+
+class ReportCollector(Collector):
+    """What the guard's report says, read when somebody asks; nothing while there is none."""
+
+    def __init__(self, report: Callable[[], Mapping[str, Any] | None]) -> None:
+        self._report = report
+
+    def collect(self) -> Iterator[Metric]:
+        """A family for each number, and one for the backend in force."""
+        report = self._report()
+        if report is None:
+            return
+        for field, (name, says) in COUNTED.items():
+            yield CounterMetricFamily(f"{PREFIX}_{name}", says, value=report.get(field) or 0)
+        for field, (name, says) in MEASURED.items():
+            if (value := report.get(field)) is not None:
+                yield GaugeMetricFamily(f"{PREFIX}_{name}", says, value=value)
+        yield self._backend(report)
+        problems = len(report.get("problems") or ())
+        yield GaugeMetricFamily(f"{PREFIX}_problems", "Problems that the OOMNode names.", value=problems)
+
+    @staticmethod
+    def _backend(report: Mapping[str, Any]) -> GaugeMetricFamily:
+        found = GaugeMetricFamily(
+            f"{PREFIX}_backend", "1 for the backend in force under a mode.", labels=["backend", "mode"]
+        )
+        found.add_metric([str(report.get("backend") or "Off"), str(report.get("mode") or "Off")], 1)
+        return found
+
+
+def serve(port: int, registry: CollectorRegistry) -> None:
+    """Answers `/metrics` on all addresses, from a thread, until the process ends; raises OSError. 0: nowhere."""
+    if not port:
+        return
+    try:
+        start_http_server(port, "::", registry)
+    except OSError:  # a host without IPv6
+        start_http_server(port, "0.0.0.0", registry)  # noqa: S104 - Prometheus comes from elsewhere
