@@ -23,9 +23,7 @@ def broken(page: str) -> list[str]:
     for link in links(page):
         path, _, anchor = link.partition("#")
         target = (REPOSITORY / folder / path).resolve() if path else REPOSITORY / page
-        if not target.exists():
-            found.append(link)
-        elif anchor and anchor not in anchors(str(target.relative_to(REPOSITORY))):
+        if not target.exists() or (anchor and anchor not in anchors(str(target.relative_to(REPOSITORY)))):
             found.append(link)
     return found
 

@@ -9,7 +9,9 @@ __all__ = ["REPOSITORY", "Block", "anchors", "blocks", "commands", "links", "pag
 
 REPOSITORY: Final = Path(__file__).parents[2]
 _LEFT_OUT: Final = {".venv", "node_modules", ".git"}
-_FENCE: Final = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FENCE: Final = re.compile(
+    r"^(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL
+)
 _COMMENT: Final = re.compile(r"(^|\s+)#\s.*$")
 _LINK: Final = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 _HEADING: Final = re.compile(r"^#{1,6} +(.+?) *$", re.MULTILINE)
@@ -42,10 +44,10 @@ def blocks(page: str) -> list[Block]:
     text = (REPOSITORY / page).read_text()
     fences = list(_FENCE.finditer(text))
     found = []
-    for fence, following in zip(fences, [*fences[1:], None], strict=True):
-        if fence[1] == "sh":
+    for fence, following in zip(fences, [*fences[1:], None], strict=False):
+        if fence["language"] == "sh":
             shown = _shown(text[fence.end() : following.start()], following) if following else None
-            found.append(Block(page, text.count("\n", 0, fence.start()) + 1, tuple(commands(fence[2])), shown))
+            found.append(Block(page, text.count("\n", 0, fence.start()) + 1, tuple(commands(fence["text"])), shown))
     return found
 
 
@@ -74,7 +76,7 @@ def anchors(page: str) -> set[str]:
 
 
 def _shown(between: str, following: re.Match[str]) -> str | None:
-    return following[2] if not between.strip() and following[1] == "text" else None
+    return following["text"] if not between.strip() and following["language"] == "text" else None
 
 
 def _slug(heading: str) -> str:

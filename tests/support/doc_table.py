@@ -24,11 +24,32 @@ class Elsewhere(NamedTuple):
 
 _DEMO: Final = "tests/node/test_kills.py::test_batch_dies_first_then_hog_and_the_database_never"
 _LOGS: Final = "tests/node/test_kills.py::test_the_guard_has_no_service_account_token"
+_IMAGE_NAMES: Final = ("agent", "operator")
+_IMAGES: Final = "buildah builds the same Containerfiles for the tests on a node"
+_BUILT: Final = "tests/support/lab/images.py"
 _NO_NODE: Final = "there is no node here, so nothing to connect to"
 
 ELSEWHERE: Final = (
     Elsewhere("make demo", "it needs the virtual machine of the node", _DEMO),
     Elsewhere("make test", "it is what runs this test", "Makefile"),
+    Elsewhere("make setup", "it is done before any test runs", "Makefile"),
+    Elsewhere(
+        "PYTHONPATH=tests/support .venv/bin/python -m lab.image_context build/images",
+        "it fetches packages and compiles BPF programs; the tests on a node run on what it lays out",
+        "tests/support/lab/images.py",
+    ),
+    *(
+        Elsewhere(
+            f"podman build --file {image}/Containerfile --tag REGISTRY/{image}:0.1.0 build/images", _IMAGES, _BUILT
+        )
+        for image in _IMAGE_NAMES
+    ),
+    *(Elsewhere(f"podman push REGISTRY/{image}:0.1.0", "there is no registry here", _BUILT) for image in _IMAGE_NAMES),
+    Elsewhere(
+        "uv tool install '.[cli]'",
+        "it installs for the user; here uv has installed the same program into the virtual environment",
+        "tests/support/doc_reader.py::_programs",
+    ),
     Elsewhere(
         "helm install oompolicy charts/oompolicy --namespace oompolicy-system --create-namespace",
         "the quick start's, without the names of images; only one release of a name can be there",
@@ -56,7 +77,8 @@ ELSEWHERE: Final = (
         "tests/support/demo/followers.py",
     ),
     Elsewhere(
-        "kubectl --namespace oompolicy-agents exec daemonset/oompolicy-my-policy --container guard -- oompolicy-guard check",
+        "kubectl --namespace oompolicy-agents exec daemonset/oompolicy-my-policy --container guard"
+        " -- oompolicy-guard check",
         _NO_NODE,
         _LOGS,
     ),
@@ -64,7 +86,8 @@ ELSEWHERE: Final = (
         "oompolicy-guard run --targets targets.json", "it guards the host until SIGTERM", "tests/vm/test_guard.py"
     ),
     Elsewhere(
-        "apt-get install gcc make flex bison bc libelf-dev libssl-dev dwarves xz-utils linux-source-7.3 linux-config-7.3",
+        "apt-get install gcc make flex bison bc libelf-dev libssl-dev dwarves xz-utils"
+        " linux-source-7.3 linux-config-7.3",
         "it changes the host",
         "tests/vm/test_kernel_hook.py",
     ),
