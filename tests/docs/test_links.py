@@ -28,7 +28,7 @@ def broken(page: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("page", pages())
+@pytest.mark.parametrize("page", list(pages()))
 def test_every_link_leads_to_a_file_and_a_heading(page: str) -> None:
     assert broken(page) == []
 
