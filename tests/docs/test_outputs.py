@@ -1,7 +1,7 @@
 """What a page shows of a command's output is what it prints, to the letter.
 
 Run inside this process, because starting Python for each takes seconds; that kubectl finds the plugin is seen in
-test_commands.py.
+test_what_readers_type.py.
 """
 
 import shlex

@@ -82,6 +82,7 @@ ELSEWHERE: Final = (
         _NO_NODE,
         _LOGS,
     ),
+    Elsewhere("oompolicy-guard check", "whether it succeeds is up to the host", "tests/vm/test_check.py"),
     Elsewhere(
         "oompolicy-guard run --targets targets.json", "it guards the host until SIGTERM", "tests/vm/test_guard.py"
     ),

@@ -7,7 +7,7 @@ from doc_reader import Reader
 from doc_table import ELSEWHERE, PLACEHOLDERS, Elsewhere
 
 LAST = "docs/operations.md"
-"""It ends with taking everything away."""
+"""It ends with taking everything away; so does this file, the last of its folder."""
 NOT_HERE = {one.command for one in ELSEWHERE}
 
 
