@@ -1,12 +1,11 @@
 """A control plane with the product installed by the quick start's own command, and somebody who reads the pages."""
 
 import json
-import re
 from collections.abc import Iterator
 
 import pytest
 
-from doc_pages import REPOSITORY, blocks
+from doc_pages import REPOSITORY, blocks, fences
 from doc_reader import Reader
 from doc_table import PLACEHOLDERS
 from lab.control_plane import ControlPlane
@@ -39,9 +38,8 @@ def reader(bare: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Read
 
 
 def _policy_of_the_readme() -> str:
-    examples = re.findall(r"^```yaml\n(.*?)^```$", (REPOSITORY / "README.md").read_text(), re.MULTILINE | re.DOTALL)
-    (found,) = [one for one in examples if "name: my-policy" in one]
-    return str(found)
+    (found,) = [one for one in fences("README.md", "yaml") if "name: my-policy" in one]
+    return found
 
 
 def _node_with_a_pod(control_plane: ControlPlane) -> None:

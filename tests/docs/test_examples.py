@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from doc_pages import REPOSITORY
+from doc_pages import REPOSITORY, fences, pages
 from doc_reader import Reader
 from oompolicy_agent.select import victims
 from oompolicy_agent.snapshot_json import parse
@@ -42,3 +42,9 @@ def test_a_picture_shows_the_order_that_the_rule_gives(picture: Path) -> None:
 @pytest.mark.parametrize("example", [path.name for path in sorted((DOCS / "examples").iterdir())])
 def test_every_example_is_on_some_page(example: str) -> None:
     assert any(example in page.read_text() for page in DOCS.glob("*.md"))
+
+
+@pytest.mark.parametrize("page", [page for page in pages() if page.startswith("docs/") and fences(page, "yaml")])
+def test_what_a_page_shows_of_an_example_is_in_it(page: str) -> None:
+    examples = [path.read_text() for path in MANIFESTS]
+    assert [shown for shown in fences(page, "yaml") if not any(shown in one for one in examples)] == []

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-__all__ = ["REPOSITORY", "Block", "anchors", "blocks", "commands", "links", "pages"]
+__all__ = ["REPOSITORY", "Block", "anchors", "blocks", "commands", "fences", "links", "pages"]
 
 REPOSITORY: Final = Path(__file__).parents[2]
 _LEFT_OUT: Final = {".venv", "node_modules", ".git"}
@@ -49,6 +49,12 @@ def blocks(page: str) -> list[Block]:
             shown = _shown(text[fence.end() : following.start()], following) if following else None
             found.append(Block(page, text.count("\n", 0, fence.start()) + 1, tuple(commands(fence["text"])), shown))
     return found
+
+
+def fences(page: str, language: str) -> list[str]:
+    """The texts in those of one language."""
+    found = _FENCE.finditer((REPOSITORY / page).read_text())
+    return [fence["text"] for fence in found if fence["language"] == language]
 
 
 def commands(text: str) -> Iterator[str]:

@@ -34,13 +34,15 @@ ELSEWHERE: Final = (
     Elsewhere("make test", "it is what runs this test", "Makefile"),
     Elsewhere("make setup", "it is done before any test runs", "Makefile"),
     Elsewhere(
-        "PYTHONPATH=tests/support .venv/bin/python -m lab.image_context build/images",
+        "PYTHONPATH=tests/support .venv/bin/python -m lab.image_context /tmp/oompolicy-images",
         "it fetches packages and compiles BPF programs; the tests on a node run on what it lays out",
         "tests/support/lab/images.py",
     ),
     *(
         Elsewhere(
-            f"podman build --file {image}/Containerfile --tag REGISTRY/{image}:0.1.0 build/images", _IMAGES, _BUILT
+            f"podman build --file {image}/Containerfile --tag REGISTRY/{image}:0.1.0 /tmp/oompolicy-images",
+            _IMAGES,
+            _BUILT,
         )
         for image in _IMAGE_NAMES
     ),
