@@ -12,6 +12,8 @@ from lab.control_plane import ControlPlane
 
 API = "oompolicy.dev/v1alpha1"
 EXAMPLES = REPOSITORY / "docs" / "examples"
+MONITORING = {"PodMonitor": "podmonitors", "PrometheusRule": "prometheusrules"}
+"""Kinds of the Prometheus operator, which the chart makes objects of if it is told to."""
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +27,8 @@ def bare() -> Iterator[ControlPlane]:
 def reader(bare: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Reader:
     """Somebody who has installed the chart and has the pods, policies and decisions of whom the pages speak."""
     found = Reader(bare, tmp_path_factory.mktemp("reader"))
+    for kind, plural in MONITORING.items():
+        bare.apply(json.dumps(_definition(kind, plural)))
     (install,) = [one for block in blocks("docs/quick-start.md") for one in block.commands if "helm install" in one]
     found.types(install)
     bare.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
@@ -35,6 +39,21 @@ def reader(bare: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Read
     _node_with_a_pod(bare)
     bare.apply((EXAMPLES / "audit-first-decisions.yaml").read_text())
     return found
+
+
+def _definition(kind: str, plural: str) -> dict[str, object]:
+    """A CRD that takes anything."""
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    names = {"kind": kind, "plural": plural, "singular": kind.lower()}
+    spec = {"group": "monitoring.coreos.com", "names": names, "scope": "Namespaced", "versions": [version]}
+    metadata = {"name": f"{plural}.monitoring.coreos.com"}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": metadata,
+        "spec": spec,
+    }
 
 
 def _policy_of_the_readme() -> str:
