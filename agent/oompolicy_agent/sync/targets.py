@@ -35,6 +35,13 @@ class Plan:
     problems: tuple[str, ...] = ()
     pod_problems: tuple[PodProblem, ...] = ()
 
+    @property
+    def protected_request_bytes(self) -> int | None:
+        """Memory requests of the pods that the acting policy protects; None: not enough is known."""
+        if self.document is None:
+            return None
+        return sum(int(pod["requestBytes"]) for pod in self.document["pods"] if pod["protect"])
+
 
 def plan(world: World, node: str, kubelet_hard_eviction_bytes: int | None = None) -> Plan:
     """What `node` should do in `world`.
