@@ -39,7 +39,7 @@ class Plan:
         """Memory requests of the pods that the acting policy protects; None: not enough is known."""
         if self.document is None:
             return None
-        return sum(pod["requestBytes"] for pod in self.document["pods"] if pod["protect"])
+        return sum(int(pod["requestBytes"]) for pod in self.document["pods"] if pod["protect"])
 
 
 def plan(world: World, node: str, kubelet_hard_eviction_bytes: int | None = None) -> Plan:
