@@ -8,7 +8,14 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    start_http_server,
+)
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
@@ -48,6 +55,8 @@ class Metrics:
     """What is counted as it happens, in a registry of its own."""
 
     def __init__(self, version: str = "dev") -> None:
+        # else there is a second series for each counter, which nobody reads
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self._decisions = Counter(
             f"{PREFIX}_decisions_total",
