@@ -21,13 +21,7 @@ from scenarios import SCENARIOS, Scenario
 KERNEL = os.environ.get("OOMPOLICY_KERNEL", "")
 """Which configuration; empty: the minimal one, if somebody has built it."""
 
-pytestmark = [
-    pytest.mark.vm,
-    pytest.mark.skipif(
-        "not KERNEL and not is_built()",
-        reason="the kernel with the OOM hook is not built: `make test-kernel` builds it in a quarter of an hour",
-    ),
-]
+pytestmark = pytest.mark.vm
 
 HANDLERS = Path(__file__).parents[1] / "support/kernel_oom/handlers.bpf.c"
 DIRECTORY = "/opt/kernel-oom"
@@ -45,9 +39,10 @@ SHORTAGES, SHORTAGES_OF_THE_NODE = 10, 2
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VM]:
     """One with the patched kernel, the policies, and their loader."""
-    with boot_vm(
-        kernel=patched_kernel(KERNEL or "minimal"), memory_mib=512, folder=tmp_path_factory.mktemp("vm")
-    ) as vm:
+    if not KERNEL and not is_built():
+        pytest.skip("the kernel with the OOM hook is not built: `make test-kernel` builds it in a quarter of an hour")
+    kernel = patched_kernel(KERNEL or "minimal")
+    with boot_vm(kernel=kernel, memory_mib=512, folder=tmp_path_factory.mktemp("vm")) as vm:
         for path in bpf.programs(HANDLERS).iterdir():
             vm.push(path, f"{DIRECTORY}/{path.name}")
         yield vm
