@@ -17,9 +17,9 @@ MOST_SPARED = MOST_RANKED = 16
 SAMPLES = tuple(
     {"offsetMilliseconds": offset, "marginBytes": margin * MEBIBYTE, "stallPercent": stall}
     for offset, margin, stall in [
-        *[(-5000 + 500 * step, 900 - 72 * step, 0.0) for step in range(8)],
-        *[(-1000, 310, 2.5), (-750, 262, 7.0), (-500, 214, 18.0), (-250, 166, 41.0), (-100, 141, 55.5), (0, 129, 62.0)],
-        *[(100, 118, 71.0), (200, 96, 74.0), (300, 240, 48.0), (500, 371, 12.0), (1000, 362, 1.5), (2000, 344, None)],
+        *[(-5000 + 500 * step, 900 - 72 * step, 0) for step in range(8)],
+        *[(-1000, 310, 2), (-750, 262, 7), (-500, 214, 18), (-250, 166, 41), (-100, 141, 55), (0, 129, 62)],
+        *[(100, 118, 71), (200, 96, 74), (300, 240, 48), (500, 371, 12), (1000, 362, 1), (2000, 344, None)],
     ]
 )
 """A hog at some 150 MiB/s, stopped when little is left; the last stall is not known."""
@@ -105,41 +105,51 @@ _PODS = (
     Running("shop-db-0", 900, 300, rule="databases", container="postgres"),
 )
 
+_DURATIONS = [f"{name}Milliseconds" for name in ("shortageToSignal", "signalToEmpty", "signalToFreed")]
+_UNTOUCHED: dict[str, Any] = dict.fromkeys(["tasksSignalled", "freedBytes", *_DURATIONS])
+"""What is not known where nobody was sent a signal."""
+
 SHOP = decision(*_PODS, samples=True)
 MANY = decision(
-    *[Running(f"worker-{n:02}", n % 4 * 100, 40 + 23 * n % 190, ("burstable", "besteffort")[n % 3 == 0]) for n in range(40)],
+    *[Running(f"worker-{n:02}", n % 4 * 100, 40 + 23 * n % 190, "" if n % 5 else "besteffort") for n in range(40)],
     trigger=_OUTLINE["trigger"] | {"reason": "GrowthExhausts", "marginBytes": 180 * MEBIBYTE},
     samples=True,
     evict=True,
     kernelKills=1,
     signalToEmptyMilliseconds=2149,
     signalToFreedMilliseconds=2190,
-)  # fmt: skip
+)
 LONG = decision(
-    Running("zeitreihen-überträger-mit-einem-sehr-langen-namen-日本語-🦀-7c9d6b5f4-x2x9q", -100, 12, "besteffort", "r" * 63,
-            "mandant-" + "n" * 55, "c" * 63),
+    Running(
+        "zeitreihen-überträger-mit-sehr-langem-namen-日本語-🦀-7c9d6b5f4-x2x9q",
+        priority=-100,
+        mebibytes=12,
+        qos="besteffort",
+        rule="r" * 63,
+        namespace="mandant-" + "n" * 55,
+        container="c" * 63,
+    ),
     Running("x" * 253, 2147483647, 9000, "burstable", None, "y" * 63, "z" * 63),
     node="ip-10-11-12-13.eu-central-1.compute.internal-" + "a" * 60,
     outcome="Futile",
     freedBytes=1 * MEBIBYTE,
     samples=True,
-)  # fmt: skip
-AUDIT = decision(
-    *_PODS[1:3],
-    mode="Audit",
-    outcome="WouldKill",
-    freedBytes=None,
-    tasksSignalled=None,
-    signalToEmptyMilliseconds=None,
-    signalToFreedMilliseconds=None,
 )
-NOBODY = decision(outcome="NothingEligible", freedBytes=None, tasksSignalled=None, shortageToSignalMilliseconds=None,
-                  signalToEmptyMilliseconds=None, signalToFreedMilliseconds=None, samples=True)  # fmt: skip
-KERNEL = decision(*_PODS, outcome="KernelKilled", agreed=False, trigger=None, why=None, shortageToSignalMilliseconds=None,
-                  victim=_PODS[4].document, layers=[])  # fmt: skip
+AUDIT = decision(*_PODS[1:3], mode="Audit", outcome="WouldKill", **_UNTOUCHED)
+NOBODY = decision(outcome="NothingEligible", samples=True, **_UNTOUCHED)
+KERNEL = decision(
+    *_PODS,
+    outcome="KernelKilled",
+    agreed=False,
+    trigger=None,
+    why=None,
+    victim=_PODS[4].document,
+    layers=[],
+    **_UNTOUCHED,
+)
 OWN_LIMIT = decision(
     _PODS[0],
     domain="/kubepods",
-    ranking=[_PODS[0].document | {"usageBytes": None, "priority": None}, {"path": "/system.slice/backup.service"}],
+    ranking=[_PODS[0].document | {"usageBytes": None, "priority": None}, {"path": "/kubepods/burstable/pod0/c0"}],
 )
-"""One pod, protected, of which nobody knows what it uses; the second in the order is no pod."""
+"""One pod, protected, of which nobody knows what it uses; the second in the order is nobody's that is known."""

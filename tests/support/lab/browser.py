@@ -36,6 +36,12 @@ ONTO_PIPES = 'exec "$@" 3<&0 4>&1 </dev/null >/dev/null'
 SAYS = ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded", "Audits.issueAdded")
 """The events by which something is written into the console, or would be shown among its issues."""
 
+FACTS = Path(__file__).with_name("page_facts.js")
+KEYS: dict[str, dict[str, Any]] = {
+    "Tab": {"windowsVirtualKeyCode": 9},
+    "Enter": {"windowsVirtualKeyCode": 13, "text": "\r"},
+}
+
 
 @contextmanager
 def browser() -> Iterator["Browser"]:
@@ -62,12 +68,16 @@ class Browser:
         self._unread = b""
         self.events: dict[str, list[dict[str, Any]]] = {}
 
-    def open(self, file: Path, *, width: int = 1280, height: int = 900, scheme: Scheme = "light") -> "Page":
-        """Shows a file, and returns once it has been loaded and drawn."""
+    @contextmanager
+    def showing(
+        self, file: Path, *, width: int = 1280, height: int = 900, scheme: Scheme = "light"
+    ) -> Iterator["Page"]:
+        """A file that has been loaded and drawn."""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         page = Page(self, self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"])
         page.show(file, width, height, scheme)
-        return page
+        yield page
+        self.call("Target.closeTarget", targetId=target)
 
     def call(self, method: str, session: str = "", **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 - it is JSON
         """The result of one command; raises RuntimeError."""
@@ -131,10 +141,20 @@ class Page:
             raise RuntimeError(json.dumps(answer["exceptionDetails"]))
         return answer["result"].get("value")
 
-    def press(self, key: str, code: int) -> None:
-        """A key of the keyboard, by its name and its Windows code: it is these that move the focus."""
-        for kind in ("rawKeyDown", "keyUp"):
-            self._call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code)
+    def facts(self, question: str) -> Any:  # noqa: ANN401 - whatever is asked for
+        """What a function of page_facts.js answers."""
+        return self.evaluate(f"{FACTS.read_text(encoding='utf-8').strip()}.{question}")
+
+    def press(self, key: Literal["Tab", "Enter"]) -> None:
+        """A key of the keyboard."""
+        for kind in ("keyDown", "keyUp"):
+            self._call("Input.dispatchKeyEvent", type=kind, key=key, code=key, **KEYS[key])
+
+    def focused(self) -> tuple[str, str]:
+        """Role and name of what has the focus, as a screen reader would be told."""
+        found = self._call("Runtime.evaluate", expression="document.activeElement")["result"]["objectId"]
+        (node,) = self._call("Accessibility.getPartialAXTree", objectId=found, fetchRelatives=False)["nodes"]
+        return node["role"]["value"], node.get("name", {}).get("value", "")
 
     def screenshot(self) -> bytes:
         """The whole page as a PNG."""
