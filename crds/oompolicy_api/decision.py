@@ -14,6 +14,7 @@ __all__ = [
     "OOMDecision",
     "OOMDecisionSpec",
     "OOMDecisionStatus",
+    "Sample",
     "TriggerSeen",
 ]
 
@@ -64,6 +65,14 @@ class Layer(ApiModel):
     decided_by: str
 
 
+class Sample(ApiModel):
+    """What one look at the domain showed, so long after the first signal, or after the decision if there was none."""
+
+    offset_milliseconds: int
+    margin_bytes: int
+    stall_percent: int | None = None
+
+
 class OOMDecisionSpec(ApiModel):
     """What was decided."""
 
@@ -89,6 +98,7 @@ class OOMDecisionSpec(ApiModel):
     shortage_to_signal_milliseconds: int | None = None
     signal_to_empty_milliseconds: int | None = None
     signal_to_freed_milliseconds: int | None = None
+    samples: tuple[Sample, ...] = ()
 
 
 class OOMDecisionStatus(ApiModel):

@@ -1,116 +1,93 @@
-"""The memcg tree of one decision as a picture: a row for each layer, from the domain down to the victim. Pure.
+"""The memcg tree of one decision as a picture: a row for each level, from the domain down to the victim. Pure.
 
-What a decision records of those who were spared is their names, and of the first few of the order also what they used.
-So a box is as wide as what is known to be in it; where nothing is known it is narrow and hatched.
+An icicle made of nested lists, not of shapes: so it stays legible on any width, and who cannot see it hears a tree.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from html import escape
-from itertools import pairwise
+from collections.abc import Mapping
 
-from oompolicy_agent.explain import amount
-from oompolicy_api.decision import DecidedVictim, Layer, OOMDecisionSpec
+from oompolicy_agent.cli.markup import names, text
+from oompolicy_agent.cli.memcg_tree import Node, memcg_tree
+from oompolicy_agent.explain import amount, place
+from oompolicy_api.decision import OOMDecisionSpec
 
 __all__ = ["icicle"]
 
-WIDTH, ROW, BOX = 1000.0, 64.0, 40.0
-NARROWEST = 0.04
-"""Of the row: still wide enough to be hit by a pointer."""
-LONGEST_LABEL_PER_UNIT = 0.12
-"""Characters that fit into one unit of width."""
-SHORTEST_LABEL = 4
-NO_COLOUR = "#b8bcc2"
-"""Of what has no priority of its own, or is protected."""
-LOW, HIGH = (244, 143, 120), (120, 180, 230)
-"""Colours of the lowest and of the highest priority: they differ in lightness, too, for who does not see red."""
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """One memcg in one row."""
-
-    path: str
-    is_chosen: bool
-    usage: int
-    priority: int | None
-    start: float = 0.0
-    width: float = 0.0
+UNKNOWN = "usage not recorded"
 
 
 def icicle(spec: OOMDecisionSpec) -> str:
-    """An SVG element; each box links to the order below if somebody in it stands there."""
-    rows = [_row(layer, spec.ranking) for layer in spec.layers]
-    priorities = [victim.priority for victim in spec.ranking if victim.priority is not None]
-    bounds = (min(priorities), max(priorities)) if priorities else (0, 0)
-    numbered = enumerate(zip(spec.layers, rows, strict=True))
-    drawn = "".join(_drawn_row(number, layer, row, bounds) for number, (layer, row) in numbered)
-    height = ROW * len(rows) + 8
+    """The picture with its legend; each box links to where the first of those in it stands in the order."""
+    root = memcg_tree(spec)
+    known = names([*spec.ranking, *([spec.victim] if spec.victim else [])])
+    priorities = sorted({one.priority for one in spec.ranking if one.priority is not None})
+    shares = {one: index / max(1, len(priorities) - 1) for index, one in enumerate(priorities)}
+    drawn = _node(root, known | {root.name: place(root.path)}, shares)
+    return f'<figure class="icicle"><ul>{drawn}</ul><figcaption>{_legend(root, priorities)}</figcaption></figure>'
+
+
+def _node(node: Node, known: Mapping[str, str], shares: Mapping[int, float]) -> str:
+    below = "".join(_node(child, known, shares) for child in _ordered(node)) + _unnamed(node)
+    inside = f"<ul>{below}</ul>" if below else ""
+    return f'<li class="{_kinds(node)}" style="{_style(node, shares)}">{_box(node, known)}{inside}</li>'
+
+
+def _ordered(node: Node) -> list[Node]:
+    """The one that was chosen first, then as they stand in the order, then those of whom only the name is known."""
+    return sorted(node.children.values(), key=lambda child: (not child.is_chosen, child.place or 1 << 20))
+
+
+def _kinds(node: Node) -> str:
+    kinds = {"chosen": node.is_chosen, "unknown": node.usage is None, "plain": node.priority is None}
+    return " ".join(kind for kind, holds in kinds.items() if holds)
+
+
+def _style(node: Node, shares: Mapping[int, float]) -> str:
+    """How wide, as a share of what is known of its siblings; and how far from the lowest priority to the highest."""
+    colour = f";--share:{shares[node.priority]:.0%}" if node.priority is not None and node.priority in shares else ""
+    return f"--usage:{max(1, (node.usage or 0) >> 10)}{colour}"
+
+
+def _box(node: Node, known: Mapping[str, str]) -> str:
+    whole = known.get(node.name, node.name)
+    label = whole.rpartition("/")[2] if node.name in known else whole  # a narrow box has no room for namespaces
+    facts = [UNKNOWN if node.usage is None else amount(node.usage)]
+    if node.priority is not None:
+        facts.append(f"{'from ' if node.children else ''}priority {node.priority}")
+    tip = [text(node.path), *facts, *(["on the way to the victim"] if node.is_chosen else [])]
+    target = f"#order-{node.place}" if node.place else "#tree"
     return (
-        f'<svg viewBox="0 0 {WIDTH:g} {height:g}" role="img" aria-label="Layers from the domain down to the victim">'
-        '<defs><pattern id="unknown" width="8" height="8" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
-        '<rect width="8" height="8" fill="#e3e5e8"/>'
-        '<line x1="0" y1="0" x2="0" y2="8" stroke="#b8bcc2" stroke-width="3"/>'
-        f"</pattern></defs>{drawn}{_way(rows)}</svg>"
+        f'<a href="{target}"><span class="label" aria-hidden="true"><span class="name">{text(label)}</span>'
+        f'<span class="more">{" · ".join(facts)}</span></span>'
+        f'<span class="tip"><b>{text(whole)}</b>, {", ".join(tip)}</span></a>'
     )
 
 
-def _row(layer: Layer, ranking: Sequence[DecidedVictim]) -> list[Box]:
-    """The chosen one first, then whom it spared, as wide as what is known of them."""
-    boxes = [_box(path, ranking, is_chosen=path == layer.chosen) for path in (layer.chosen, *layer.spared)]
-    total = sum(box.usage for box in boxes) or 1
-    shares = [max(NARROWEST, box.usage / total) for box in boxes]
-    scale, start, placed = WIDTH / sum(shares), 0.0, []
-    for box, share in zip(boxes, shares, strict=True):
-        width = share * scale
-        placed.append(Box(box.path, box.is_chosen, box.usage, box.priority, start, width))
-        start += width
-    return placed
-
-
-def _box(path: str, ranking: Sequence[DecidedVictim], *, is_chosen: bool) -> Box:
-    inside = [one for one in ranking if one.path == path or one.path.startswith(f"{path}/")]
-    priorities = [one.priority for one in inside if one.priority is not None]
-    return Box(path, is_chosen, sum(one.usage_bytes or 0 for one in inside), min(priorities, default=None))
-
-
-def _drawn_row(number: int, layer: Layer, row: Sequence[Box], bounds: tuple[int, int]) -> str:
-    top = number * ROW + 18
-    more = (layer.spared_count or len(layer.spared)) - len(layer.spared)
-    rest = f", and {more} more that are not named here" if more > 0 else ""
-    label = f"in {layer.parent}, decided by {layer.decided_by}{rest}"
-    boxes = "".join(_drawn(box, top, bounds) for box in row)
-    return f'<text class="label" x="0" y="{top - 5:g}">{escape(label)}</text>{boxes}'
-
-
-def _drawn(box: Box, top: float, bounds: tuple[int, int]) -> str:
-    name = box.path.rpartition("/")[2] or "/"
-    says = f"{box.path}: " + (f"{amount(box.usage)} in the first of the order" if box.usage else "usage not recorded")
-    room = int(box.width * LONGEST_LABEL_PER_UNIT)
-    text = name if len(name) <= room else f"{name[: room - 1]}…" if room >= SHORTEST_LABEL else ""
-    kind = "chosen" if box.is_chosen else "" if box.usage else "unknown"
-    fill = f' fill="{_colour(box.priority, bounds)}"' if box.usage or box.is_chosen else ""
+def _unnamed(node: Node) -> str:
+    if not node.unnamed:
+        return ""
+    says = f"{node.unnamed} more were spared that the record does not name"
     return (
-        f'<a href="#order" aria-label="{escape(says)}"><title>{escape(says)}</title>'
-        f'<rect class="box {kind}" x="{box.start:.1f}" y="{top:g}" width="{box.width:.1f}" height="{BOX:g}"{fill}/>'
-        f'<text x="{box.start + 6:.1f}" y="{top + 25:g}">{escape(text)}</text></a>'
+        f'<li class="unknown unnamed" style="--usage:1"><a href="#tree"><span class="label" aria-hidden="true">'
+        f'<span class="name">+{node.unnamed}</span></span><span class="tip">{says}</span></a></li>'
     )
 
 
-def _way(rows: Sequence[Sequence[Box]]) -> str:
-    """From one chosen box to the next below."""
-    chosen = [next(box for box in row if box.is_chosen) for row in rows]
-    middles = [box.start + box.width / 2 for box in chosen]
-    steps = [
-        f'<path class="way" d="M{above:.1f} {number * ROW + 18 + BOX:g} L{below:.1f} {(number + 1) * ROW + 18:g}"/>'
-        for number, (above, below) in enumerate(pairwise(middles))
+def _legend(root: Node, priorities: list[int]) -> str:
+    """What is to be seen, and only that."""
+    lines = ["<li>Width: what is known to be used in it; the smallest are drawn wider than they are.</li>"]
+    if len(priorities) > 1:
+        lines += [f'<li><span class="scale"></span> priority {priorities[0]} (dies first) to {priorities[-1]}</li>']
+    every = _every(root)
+    swatches = {
+        "chosen": ("the way to the victim", len(every) > 1 and any(node.is_chosen for node in every[1:])),
+        "unknown": (UNKNOWN, any(node.usage is None or node.unnamed for node in every)),
+        "plain": ("no priority, or protected", any(node.usage is not None and node.priority is None for node in every)),
+    }
+    lines += [
+        f'<li><span class="swatch {kind}"></span> {says}</li>' for kind, (says, is_seen) in swatches.items() if is_seen
     ]
-    return "".join(steps)
+    return f'<ul class="legend">{"".join(lines)}</ul>'
 
 
-def _colour(priority: int | None, bounds: tuple[int, int]) -> str:
-    if priority is None:
-        return NO_COLOUR
-    low, high = bounds
-    share = (priority - low) / (high - low) if high > low else 0.0
-    return "#" + "".join(f"{round(start + (end - start) * share):02x}" for start, end in zip(LOW, HIGH, strict=True))
+def _every(node: Node) -> list[Node]:
+    return [node, *(each for child in node.children.values() for each in _every(child))]

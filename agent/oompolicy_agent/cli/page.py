@@ -1,91 +1,119 @@
 """One decision as one page that needs nothing else: no network, no script. Pure but for its own style sheet."""
 
-from html import escape
 from importlib.resources import files
 
 from oompolicy_agent.cli.decisions import victim_name
+from oompolicy_agent.cli.headline import choice, reason, size, standing, story, title
 from oompolicy_agent.cli.icicle import icicle
-from oompolicy_agent.explain import amount, place
+from oompolicy_agent.cli.markup import text
+from oompolicy_agent.cli.timeline import timeline
+from oompolicy_agent.explain import place
 from oompolicy_api.decision import DecidedVictim, OOMDecision, OOMDecisionSpec
 
 __all__ = ["page"]
 
-COLUMNS = (("", "number"), ("Who", ""), ("Priority", "number"), ("Rule", ""), ("Used", "number"))
+ORDER = (("", "number"), ("Who", ""), ("Priority", "number"), ("Rule", ""), ("Used", "number"))
+LAYERS = (("In", "part"), ("Chosen", "part"), ("Spared", ""), ("Because", "part"))
+TIMES = (("From", ""), ("Took", "number"), ("", "bar"))
 NOTHING = "-"
+NO_LAYERS = "From whom it was chosen is not recorded."
+NOTHING_ALLOWED = "default-src 'none'; style-src 'unsafe-inline'"
+"""What the page may do besides its own style: if a tenant's name ever were more than text, still nothing."""
 
 
 def page(decision: OOMDecision) -> str:
     """An HTML document."""
     spec = decision.spec
     style = (files("oompolicy_agent.cli") / "page.css").read_text(encoding="utf-8")
-    title = _title(spec)
-    picture = (
-        f"<figure>{icicle(spec)}<figcaption>{CAPTION}</figcaption></figure>" if spec.layers else f"<p>{NO_LAYERS}</p>"
-    )
+    threshold = spec.trigger.threshold_bytes if spec.trigger else None
+    why = f'<p class="why"><b>Why:</b> {text(reason(spec))}</p>' if spec.why else ""
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{escape(title)}</title><style>{style}</style></head><body><main>
-<h1>{escape(title)}</h1>
-<p class="why">{escape(spec.why or "")}</p>
+<meta http-equiv="Content-Security-Policy" content="{NOTHING_ALLOWED}">
+<title>{text(title(spec))}</title><style>{style}</style></head><body><main>
+<h1>{text(title(spec))}</h1>
+<p class="story">{text(story(spec))}</p>
+{why}
 {_facts(decision)}
-<h2>From the domain down to the victim</h2>
-{picture}
-<h2 id="order">The order</h2>
-{_order(spec)}
+{_choice(spec)}
+<h2>Before and after</h2>
+{timeline(spec.samples, threshold, "signal" if spec.tasks_signalled else "decision")}
 <h2>How long it took</h2>
 {_times(spec)}
 </main></body></html>
 """
 
 
-CAPTION = (
-    "As wide as what is known to be used in it; hatched: not recorded. The redder, the lower the priority. "
-    "The line leads to whom it was."
-)
-NO_LAYERS = "What it was chosen from is not recorded."
-
-
-def _title(spec: OOMDecisionSpec) -> str:
-    who = victim_name(spec.victim) if spec.victim else "nobody"
-    return f"{spec.outcome}: {who} on {spec.node}"
+def _choice(spec: OOMDecisionSpec) -> str:
+    """The tree, the layers and the order, as far as they are recorded."""
+    if not spec.layers and not spec.ranking:
+        return f"<p>{NO_LAYERS}</p>"
+    text = f'<h2 id="tree">The tree, and the way to the victim</h2>{icicle(spec)}'
+    if rows := [_layer(choice(one, spec)) for one in spec.layers]:
+        text += f"<h2>Layer by layer</h2>{_table('From the domain down', LAYERS, rows)}"
+    if rows := [_row(number, one, spec) for number, one in enumerate(spec.ranking, 1)]:
+        text += f"<h2>The order</h2>{_table('First to die first', ORDER, rows)}"
+    return text
 
 
 def _facts(decision: OOMDecision) -> str:
-    spec, trigger = decision.spec, decision.spec.trigger
-    policy = f"{spec.policy.name}, generation {spec.policy.generation}" if spec.policy else None
+    spec, trigger, victim = decision.spec, decision.spec.trigger, decision.spec.victim
+    conditions = [one for one in decision.status.conditions if one.type == "Evicted"]
     facts = {
         "When": f"{spec.time:%Y-%m-%d %H:%M:%S} UTC",
+        "Node": spec.node,
+        "Victim": victim and victim_name(victim),
+        "Process": victim and victim.process,
+        "Standing": victim and standing(victim),
+        "Used": size(victim.usage_bytes) if victim else None,
         "What ran out": place(spec.domain),
-        "Policy": policy,
-        "Backend": spec.backend,
+        "Trigger": trigger and trigger.reason,
+        "Left": size(trigger.margin_bytes) if trigger else None,
+        "Threshold": size(trigger.threshold_bytes) if trigger else None,
+        "Growth per second": size(trigger.growth_bytes_per_second) if trigger else None,
+        "Given back": size(spec.freed_bytes),
+        "Processes signalled": spec.tasks_signalled,
+        "Killed by the kernel meanwhile": spec.kernel_kills,
+        "Evicted too": conditions[0].message if conditions else "asked for" if spec.evict else None,
+        "Policy": f"{spec.policy.name}, generation {spec.policy.generation}" if spec.policy else "none",
         "Mode": spec.mode,
-        "Trigger": trigger.reason if trigger else None,
-        "Left": _amount(trigger.margin_bytes if trigger else None),
-        "Threshold": _amount(trigger.threshold_bytes if trigger else None),
-        "Growth per second": _amount(trigger.growth_bytes_per_second if trigger else None),
-        "Given back": _amount(spec.freed_bytes),
+        "Backend": spec.backend,
         "Record": decision.metadata.name,
     }
-    items = "".join(
-        f"<dt>{name}</dt><dd>{escape(str(value))}</dd>" for name, value in facts.items() if value is not None
+    known = {name: value for name, value in facts.items() if value is not None}
+    return f"<dl>{''.join(f'<div><dt>{name}</dt><dd>{text(value)}</dd></div>' for name, value in known.items())}</dl>"
+
+
+def _table(caption: str, columns: tuple[tuple[str, str], ...], rows: list[str]) -> str:
+    head = "".join(
+        f'<th scope="col" class="{kind}">{name}</th>' if name else f'<td class="{kind}"></td>' for name, kind in columns
     )
-    return f"<dl>{items}</dl>"
+    body = f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody>"
+    parts = " parts" if columns is LAYERS else ""
+    return f'<table class="folds{parts}"><caption>{caption}</caption>{body}</table>'
 
 
-def _order(spec: OOMDecisionSpec) -> str:
-    head = "".join(f'<th scope="col" class="{kind}">{name}</th>' for name, kind in COLUMNS)
-    rows = "".join(_row(number, one, spec) for number, one in enumerate(spec.ranking, 1))
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>" if rows else f"<p>{NO_LAYERS}</p>"
+def _layer(cells: tuple[str, ...]) -> str:
+    where, *others = cells
+    shown = "".join(f"{_cell(name)}{text(cell)}</td>" for cell, (name, _) in zip(others, LAYERS[1:], strict=True))
+    return f'<tr><th scope="row">{text(where)}</th>{shown}</tr>'
+
+
+def _cell(name: str, kind: str = "") -> str:
+    """The beginning of a cell that says itself what it holds: on a narrow page rows fold, without a heading above."""
+    return f'<td class="{kind}" data-name="{name}">'
 
 
 def _row(number: int, one: DecidedVictim, spec: OOMDecisionSpec) -> str:
     is_victim = spec.victim is not None and one.path == spec.victim.path
-    priority = NOTHING if one.priority is None else one.priority
-    cells = (number, victim_name(one), priority, one.rule or NOTHING, _amount(one.usage_bytes) or NOTHING)
-    shown = "".join(
-        f'<td class="{kind}">{escape(str(cell))}</td>' for cell, (_, kind) in zip(cells, COLUMNS, strict=True)
+    priority = "protected" if one.priority is None else one.priority
+    mark = ' <span class="badge">victim</span>' if is_victim else ""
+    return (
+        f'<tr id="order-{number}"{" class=victim" if is_victim else ""}><td class="number">{number}</td>'
+        f'<th scope="row">{text(victim_name(one))}{mark}</th>{_cell("Priority", "number")}{priority}</td>'
+        f"{_cell('Rule')}{text(one.rule or NOTHING)}</td>"
+        f"{_cell('Used', 'number')}{size(one.usage_bytes) or NOTHING}</td></tr>"
     )
-    return f"<tr{' class=victim' if is_victim else ''}>{shown}</tr>"
 
 
 def _times(spec: OOMDecisionSpec) -> str:
@@ -98,13 +126,9 @@ def _times(spec: OOMDecisionSpec) -> str:
     if not known:
         return "<p>That was not measured.</p>"
     longest = max(known.values()) or 1
-    rows = "".join(
+    rows = [
         f'<tr><th scope="row">{name}</th><td class="number">{took} ms</td>'
-        f'<td><meter min="0" max="{longest}" value="{took}">{took} ms</meter></td></tr>'
+        f'<td class="bar"><span style="--share:{took / longest:.1%}"></span></td></tr>'
         for name, took in known.items()
-    )
-    return f"<table><tbody>{rows}</tbody></table>"
-
-
-def _amount(size: int | None) -> str | None:
-    return None if size is None else amount(size)
+    ]
+    return _table("Each from its own beginning", TIMES, rows)

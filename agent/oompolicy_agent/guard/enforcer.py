@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from oompolicy_agent.guard.budget import Budget
 from oompolicy_agent.guard.chooser import Choice, Chooses
+from oompolicy_agent.guard.course import Course
 from oompolicy_agent.guard.departures import Departures
 from oompolicy_agent.guard.execution import Execution, Means, Prey
 from oompolicy_agent.guard.grace import grace_of
@@ -39,6 +40,7 @@ class Enforcer:
         self.kill_to_free_seconds: float | None = None
         """The longest of the last kills, from the beginning of the choice; None before the first."""
         self._choice: Choice | None = None
+        self._course = Course()
         self._slot: int | None = None
         self._measured: list[float] = []
         self._chooser = chooser
@@ -97,7 +99,8 @@ class Enforcer:
             self._outcasts.remember(decision.outcome, victim.id, victim.owner, time.monotonic())
         if execution.was_struck and self._choice:
             self._measure(execution)
-            self._ledger.close(decision, self._choice, self._slot)
+            samples = self._course.around(execution.signalled_at)
+            self._ledger.close(replace(decision, samples=samples), self._choice, self._slot)
         return True
 
     def kernel_killed(self, processes: int) -> None:
@@ -120,6 +123,7 @@ class Enforcer:
         prey = Prey.of(self._means, victim, choice.dies, choice.party)
         execution = Execution(self._means, prey, decision, shortage.since, shortage.sample.margin, begun=begun)
         self.execution, self.domain, self._choice = execution, shortage.domain, choice
+        self._course = shortage.course
         if choice.party.is_dying:  # somebody else has killed it: its memory is on its way
             return
         self._budget.spend(now, victim.owner)

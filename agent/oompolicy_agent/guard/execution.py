@@ -66,8 +66,9 @@ class Execution:
         self._means = means
         self._prey = prey
         self._since = since
-        self._signalled_at = time.monotonic()
-        self._begun = self._signalled_at if begun is None else begun
+        self.signalled_at = time.monotonic()
+        """When the first signal was sent, by the monotonic clock; until then when this began."""
+        self._begun = self.signalled_at if begun is None else begun
         self._spared_until: float | None = None
         """The end of its grace, while it has not been sent SIGKILL."""
         self._others = 0
@@ -126,15 +127,15 @@ class Execution:
             self.decision,
             outcome=self._outcome(ending),
             freed_bytes=max(0, self._waiting.freed_bytes),
-            signal_to_empty=None if empty_at is None else _milliseconds(empty_at - self._signalled_at),
-            signal_to_freed=_milliseconds(now.time - self._signalled_at) if ending is Ending.FREED else None,
+            signal_to_empty=None if empty_at is None else _milliseconds(empty_at - self.signalled_at),
+            signal_to_freed=_milliseconds(now.time - self.signalled_at) if ending is Ending.FREED else None,
         )
 
     def _took(self, signalled: int) -> None:
         """Counts whom the first signal reached; a second one reaches the same again."""
         if self.decision.shortage_to_signal is None:
-            self._signalled_at = time.monotonic()
-            took = _milliseconds(self._signalled_at - self._since)
+            self.signalled_at = time.monotonic()
+            took = _milliseconds(self.signalled_at - self._since)
             self.decision = replace(self.decision, shortage_to_signal=took)
         self.decision = replace(self.decision, tasks_signalled=max(self.decision.tasks_signalled, signalled))
 

@@ -64,7 +64,7 @@ class Ledger:
 
     def open(self, decision: Decision, dies: tuple[str, ...]) -> int | None:
         """Keeps the intent to empty the memcgs `dies`, before the first signal; returns its slot in the ring."""
-        return self._ring.put(decision.document() | {DIES: list(dies)})
+        return self._ring.put(replace(decision, samples=()).document() | {DIES: list(dies)})
 
     def close(self, decision: Decision, choice: Choice, slot: int | None = None) -> None:
         """Records what came of it, and why it was chosen; `slot` of the ring has the intent."""
@@ -144,7 +144,17 @@ def drafted(shortage: Shortage, policy: Policy, choice: Choice | None, backend: 
     """A decision about a shortage, made now by that backend; nothing has come of it yet."""
     now = time.time()
     victim = choice.victim if choice else None
-    return Decision(decision_id(now), now, shortage.domain, policy.mode, policy, shortage.trigger, victim, backend)
+    return Decision(
+        decision_id(now),
+        now,
+        shortage.domain,
+        policy.mode,
+        policy,
+        shortage.trigger,
+        victim,
+        backend,
+        samples=shortage.course.around(shortage.sample.time),
+    )
 
 
 def _told(kill: KernelKill, targets: Targets) -> Victim | None:
@@ -170,7 +180,8 @@ def _fields(decision: Decision) -> Document:
         "policy": decision.policy and decision.policy.name,
     }
     if victim:
-        fields |= {"pod": victim.pod and f"{victim.namespace}/{victim.pod}", "container": victim.container}
+        pod = victim.pod and f"{victim.namespace}/{victim.pod}"
+        fields |= {"victim": victim.name, "pod": pod, "container": victim.container}
         fields |= {
             "priority": victim.priority,
             "rule": victim.rule,

@@ -104,6 +104,8 @@ class Decision:
     """From the first measurement that showed the shortage, also if the guard then had to wait."""
     signal_to_empty: float | None = None
     signal_to_freed: float | None = None
+    samples: tuple[Document, ...] = ()
+    """What was left around the signal, or the decision if there was none: see the course."""
 
     def document(self) -> Document:
         """As journal and ring have it."""
@@ -128,6 +130,7 @@ class Decision:
             "freedBytes": self.freed_bytes,
             "kernelKills": self.kernel_kills,
             "milliseconds": self.milliseconds,
+            "samples": list(self.samples),
         }
 
     @property

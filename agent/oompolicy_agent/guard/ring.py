@@ -18,8 +18,8 @@ NAME = "intents"
 SLOTS = 16
 SLOT_BYTES = 4096
 """One page. A decision without layers and ranking takes 1.5 KiB; one with names of the greatest length, 3 KiB."""
-LONG = ("layers", "ranking")
-"""What is left out of a record that would not fit."""
+LONG = (("samples",), ("samples", "layers", "ranking"))
+"""What is left out of a record that would not fit, and if that is not enough."""
 
 Document = dict[str, object]
 
@@ -100,7 +100,8 @@ def _mapped(directory: int) -> mmap.mmap:
 
 
 def _fitting(record: Mapping[str, object]) -> bytes:
-    content = json.dumps(record).encode()
-    if len(content) > SLOT_BYTES:
-        content = json.dumps({key: value for key, value in record.items() if key not in LONG}).encode()
-    return content if len(content) <= SLOT_BYTES else b""
+    for long in ((), *LONG):
+        content = json.dumps({key: value for key, value in record.items() if key not in long}).encode()
+        if len(content) <= SLOT_BYTES:
+            return content
+    return b""

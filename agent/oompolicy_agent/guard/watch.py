@@ -1,7 +1,8 @@
 """Follows one domain through time: how fast its room shrinks, since when it is short, when to look again. Pure."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from oompolicy_agent.guard.course import Course, Seen
 from oompolicy_agent.guard.settings import Limits
 from oompolicy_agent.guard.trigger import (
     LONGEST_PAUSE,
@@ -28,6 +29,8 @@ class Shortage:
     """When it was first measured, by the monotonic clock."""
     steady_growth: int = 0
     """Over the last second, in bytes per second; the trigger's growth may be that of a moment."""
+    course: Course = field(default_factory=Course)
+    """How it came to this. It goes on while there is a victim on its way out."""
 
 
 class Watch:
@@ -40,6 +43,7 @@ class Watch:
         self.limits = limits
         """Those in force; the policy may change them at any time."""
         self._growth = Growth()
+        self._course = Course()
         self._growing = 0
         self._since: float | None = None
 
@@ -55,13 +59,15 @@ class Watch:
         self.sample = sample
         self.below = thresholds(sample.size, kubelet_hard_eviction, self.limits)
         self._growing = self._growth.add(sample)
+        stall_percent = min(100, 100 * sample.stall_milliseconds // self.limits.window_milliseconds)
+        self._course.add(Seen(sample.time, sample.margin, stall_percent))
         trigger = judge(sample, self._growing, self.below, kill_to_free)
         if trigger is None:
             self._since = None
             return None
         if self._since is None:
             self._since = sample.time
-        return Shortage(self.domain, trigger, sample, self._since, self._growth.steady)
+        return Shortage(self.domain, trigger, sample, self._since, self._growth.steady, self._course)
 
     def restart(self) -> None:
         """A victim has given its memory back: what was measured before says nothing about how fast it is taken now."""

@@ -12,7 +12,7 @@ from oompolicy_api.decision import OOMDecisionSpec
 
 __all__ = ["decision_for", "label_of"]
 
-MOST_LAYERS, MOST_RANKED = 64, 16
+MOST_LAYERS, MOST_RANKED, MOST_SAMPLES = 64, 16, 64
 LONGEST_NAME, LONGEST_LABEL, LONGEST_SENTENCE = 253, 63, 4096
 DURATIONS = ("shortageToSignal", "signalToEmpty", "signalToFreed")
 _TAKEN_OVER = ("id", "time", "domain", "mode", "backend", "outcome", "agreed", "policy", "trigger")
@@ -39,6 +39,7 @@ def decision_for(record: Record, node: str, namespace: str) -> dict[str, Any]:
         "victim": victim,
         "layers": list(record.get("layers") or ())[:MOST_LAYERS],
         "ranking": [_victim(one) for one in (record.get("ranking") or ())[:MOST_RANKED]],
+        "samples": list(record.get("samples") or ())[:MOST_SAMPLES],
     }
     try:
         spec = OOMDecisionSpec.model_validate({name: value for name, value in fields.items() if value is not None})

@@ -59,6 +59,9 @@ def test_the_record_says_all_that_the_next_part_needs(node: Node) -> None:
     assert record["layers"][1]["decidedBy"] == "Priority"
     assert (record["tasksSignalled"], record["freedBytes"]) == (1, 300 << 20)
     assert record["milliseconds"]["signalToFreed"] >= record["milliseconds"]["signalToEmpty"] >= 0
+    before, after = record["samples"]
+    assert before["offsetMilliseconds"] <= 0 <= after["offsetMilliseconds"]
+    assert before["marginBytes"] == SHORT << 20
 
 
 def test_one_at_a_time_in_the_order_of_the_policy(node: Node) -> None:
@@ -90,7 +93,7 @@ def test_the_status_says_what_happened(node: Node) -> None:
     assert node.died("low")
     node.step()
     after = node.status()
-    assert after["kills"] == 1
+    assert (after["kills"], before["budgetLeft"] - after["budgetLeft"]) == (1, 1)
     assert after["lastDecision"]["victim"] == "shop/low/main"
     assert after["lastDecision"]["outcome"] == "Killed"
 

@@ -62,6 +62,11 @@ def test_what_does_not_fit_goes_without_its_lists(tmp_path: Path) -> None:
     assert ring(tmp_path).left() == {0: {"id": "a"}}
 
 
+def test_what_does_not_fit_loses_first_what_explains_least(tmp_path: Path) -> None:
+    ring(tmp_path).put({"id": "a", "layers": ["x"], "ranking": [], "samples": ["x" * SLOT_BYTES]})
+    assert ring(tmp_path).left() == {0: {"id": "a", "layers": ["x"], "ranking": []}}
+
+
 def test_a_shorter_record_leaves_nothing_of_a_longer_one(tmp_path: Path) -> None:
     first = ring(tmp_path)
     first.clear(first.put({"id": "a" * 1000}))

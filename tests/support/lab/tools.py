@@ -37,6 +37,7 @@ HOST_PACKAGES = {
     "xz": "xz-utils",
     "/usr/include/libelf.h": "libelf-dev",
     "/usr/include/openssl/ssl.h": "libssl-dev",
+    "chromium-headless-shell": "chromium-headless-shell",  # shows the reports to the tests, without a desktop
 }
 """Each command (or file) that is needed on the host, and the Debian package that brings it."""
 
