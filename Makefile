@@ -26,6 +26,7 @@ demo: setup ## The product doing its job on a real node (KEEP=1 leaves the clust
 	@$(RUN) python -m demo $(if $(KEEP),--keep) $(if $(filter none,$(POLICY)),--without-policy) $(if $(filter patched,$(KERNEL)),--patched-kernel)
 
 lint: setup ## Style, types and the boundaries between packages
+	@$(UV) lock --check --quiet
 	@$(RUN) ruff format --check --quiet .
 	@$(RUN) ruff check --quiet .
 	@$(RUN) mypy

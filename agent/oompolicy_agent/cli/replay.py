@@ -50,7 +50,10 @@ def run(options: argparse.Namespace) -> None:
     counts = Counter(one.verdict for one in again)
     printer.line()
     printer.line(
-        plain(f"{len(again)} decisions: " + ", ".join(f"{count} {word}" for word, count in sorted(counts.items())))
+        plain(
+            f"{len(again)} decision{'s'[: len(again) != 1]}: "
+            + ", ".join(f"{count} {word}" for word, count in sorted(counts.items()))
+        )
     )
 
 

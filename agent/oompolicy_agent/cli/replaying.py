@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from oompolicy_agent.cli.decisions import victim_name
-from oompolicy_agent.cli.standing import origin
+from oompolicy_agent.cli.standing import name, origin
 from oompolicy_agent.pods import Pod
 from oompolicy_agent.resolve import Target, resolve
 from oompolicy_api.decision import DecidedVictim, OOMDecision
@@ -69,8 +69,8 @@ def _standing(
     namespaces: Mapping[str, Mapping[str, str]],
 ) -> list[tuple[DecidedVictim, Target]]:
     there = [(one, pods[one.namespace or "", one.pod or ""]) for one in order]
-    targets = {target.pod.uid: target for target in resolve(policy, [pod for _, pod in there], namespaces).targets}
-    return [(one, targets[pod.uid]) for one, pod in there if pod.uid in targets]
+    targets = {name(target): target for target in resolve(policy, [pod for _, pod in there], namespaces).targets}
+    return [(one, targets[called]) for one, pod in there if (called := f"{pod.namespace}/{pod.name}") in targets]
 
 
 def _key(
@@ -79,5 +79,5 @@ def _key(
     """The pod's priority, then who uses most; what belongs to one pod stays in the recorded order."""
     largest: dict[str, int] = {}
     for victim, target in standing:
-        largest[target.pod.uid] = max(largest.get(target.pod.uid, 0), victim.usage_bytes or 0)
-    return lambda one: (one[1].priority or 0, -largest[one[1].pod.uid], standing.index(one))
+        largest[name(target)] = max(largest.get(name(target), 0), victim.usage_bytes or 0)
+    return lambda one: (one[1].priority or 0, -largest[name(one[1])], standing.index(one))

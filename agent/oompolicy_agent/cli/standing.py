@@ -25,7 +25,7 @@ class Change:
 
 
 def name(target: Target) -> str:
-    """Of its pod, for people."""
+    """Of its pod, for people; and to tell pods apart of which a file may not say the uid."""
     return f"{target.pod.namespace}/{target.pod.name}"
 
 
@@ -46,7 +46,7 @@ def before(target: Target, others: Iterable[Target]) -> tuple[list[Target], list
     """Who dies before it, first to die first, and who shares its place; both empty while it is protected."""
     if target.priority is None:
         return [], []
-    known = [one for one in _in_order(others) if one.priority is not None and one.pod.uid != target.pod.uid]
+    known = [one for one in _in_order(others) if one.priority is not None and name(one) != name(target)]
     earlier = [one for one in known if one.priority is not None and one.priority < target.priority]
     return earlier, [one for one in known if one.priority == target.priority]
 

@@ -20,7 +20,7 @@ def policy(**rules: Any) -> dict[str, Any]:  # noqa: ANN401 - what a rule says o
 
 
 def pod(name: str) -> dict[str, Any]:
-    metadata = {"name": name, "namespace": "shop", "uid": name, "labels": {"app": name}}
+    metadata = {"name": name, "namespace": "shop", "labels": {"app": name}}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": [{"name": "main"}]}}
 
 
@@ -72,7 +72,7 @@ def test_a_decision_is_made_again(
     (found,) = json.loads(capsys.readouterr().out)["decisions"]
     assert (found["verdict"], found["wouldDie"]) == expected
     assert main(["replay", "-f", str(changed), "--against", str(records)]) == 0
-    assert f"1 decisions: 1 {expected[0]}" in capsys.readouterr().out
+    assert f"1 decision: 1 {expected[0]}" in capsys.readouterr().out
 
 
 def test_a_decision_that_cannot_be_read_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
