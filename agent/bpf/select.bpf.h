@@ -124,12 +124,12 @@ static __always_inline void weigh_unit(struct oomp_run *run, struct cgroup_subsy
 		.unknown = !!(target->flags & OOMP_UNKNOWN),
 	};
 
-	if (!(target->flags & OOMP_PARTS))
-		usage = measured(css, run->swap_page);
 	if (is_populated(css->cgroup)) {
+		if (!(target->flags & OOMP_PARTS))
+			usage = measured(css, run->swap_page);
 		target->usage = usage;
 		target->run = run->number;
-	} else { /* what a dead container leaves behind is nobody's fault any more */
+	} else { /* what a dead container leaves behind is nobody's fault any more; not measuring it spares time */
 		killable = false;
 		usage = 0;
 	}

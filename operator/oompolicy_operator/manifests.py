@@ -21,6 +21,9 @@ FIELD_MANAGER = "oompolicy-operator"
 SERVICE_ACCOUNT = "oompolicy-agent"
 """The chart makes it, in the agents' namespace."""
 
+METRICS = "metrics"
+"""The name of sync's port for Prometheus; the chart's PodMonitor and NetworkPolicy know it by that."""
+
 _STATE = "/var/lib/oompolicy"
 _RUNTIME = "/run/oompolicy"
 """On the host's tmpfs: what the guard keeps there outlives its pod."""
@@ -136,6 +139,9 @@ def _sync(chosen: AgentPods, agent: AgentSettings) -> Manifest:
     container = _container("sync", ["oompolicy-sync"], chosen, agent)
     if agent.decisions_namespace:
         container["env"].append({"name": "DECISIONS_NAMESPACE", "value": agent.decisions_namespace})
+    if agent.metrics_port:
+        container["env"].append({"name": "METRICS_PORT", "value": str(agent.metrics_port)})
+        container["ports"] = [{"name": METRICS, "containerPort": agent.metrics_port, "protocol": "TCP"}]
     return container | {
         "securityContext": confinement.SYNC,
         "volumeMounts": mounts,

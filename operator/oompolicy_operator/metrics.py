@@ -1,8 +1,11 @@
-"""The operator's metrics for Prometheus. Policies are a label, nodes and pods never are: there may be thousands."""
+"""The operator's metrics for Prometheus. Policies are a label, nodes and pods never are: there may be thousands.
+
+docs/monitoring.md lists them all.
+"""
 
 from collections.abc import Callable, Iterable, Iterator
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -18,6 +21,8 @@ class Metrics:
     """What is counted as it happens, in a registry of its own."""
 
     def __init__(self, version: str = "dev") -> None:
+        # else there is a second series for each counter, which nobody reads
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self.leading = Gauge(
             f"{_PREFIX}_leading", "1 while this operator holds the cluster's Lease, else 0.", registry=self.registry

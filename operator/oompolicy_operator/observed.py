@@ -31,6 +31,8 @@ class NodeReport(NamedTuple):
     backend: str | None
     why: str
     """In one word, why the best backend is not the one that decides; if none does, why not even user space."""
+    problems: tuple[str, ...] = ()
+    """What needs a person there, in sentences."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,4 +65,4 @@ def report(body: Mapping[str, Any]) -> NodeReport | None:
     applied = tuple((each.uid, each.generation) for each in status.policies)
     missed = "Userspace" if status.backend == "Off" else "KernelHook"
     why = next((each.reason for each in status.reasons if each.backend == missed), "")
-    return NodeReport(status.agent_pod_uid, applied, status.backend, why)
+    return NodeReport(status.agent_pod_uid, applied, status.backend, why, status.problems)

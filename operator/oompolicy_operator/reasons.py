@@ -35,5 +35,14 @@ AGENTS_NOT_READY: Final = "AgentsNotReady"
 BACKEND_OFF: Final = "BackendOff"
 """Ready=False: on some nodes nothing works that could choose a victim; their OOMNodes say why."""
 
+UNREACHABLE_RULES: Final = "UnreachableRules"
+"""NeedsAttention=True: rules of the policy that never decide anything; on its nodes all may be well."""
+
+NODE_PROBLEMS: Final = "NodeProblems"
+"""NeedsAttention=True: OOMNodes of the policy's nodes name problems. The message has some of them."""
+
+NOTHING_TO_MEND: Final = "NothingToMend"
+"""NeedsAttention=False."""
+
 MODE_OFF: Final = "ModeOff"
 """Ready=False: the policy is in force and its mode is Off, so nothing is killed and nobody protected."""

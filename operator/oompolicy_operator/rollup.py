@@ -1,9 +1,10 @@
-"""Rolls the states of a policy's nodes up into its status: counts, and three conditions whose messages have numbers."""
+"""Rolls the states of a policy's nodes up into its status: counts, and conditions whose messages have numbers."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from oompolicy_api.advice import unreachable
 from oompolicy_api.conditions import Condition
 from oompolicy_api.policy import NodeCounts, OOMPolicy, OOMPolicyStatus
 from oompolicy_operator import reasons
@@ -15,6 +16,8 @@ from oompolicy_operator.tally import Tally
 __all__ = ["rejected", "rollup"]
 
 _TYPES = ("Accepted", "Programmed", "Ready")
+_WARNED = "NeedsAttention"
+"""True is what people should look at: it says nothing about whether the policy works."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +45,22 @@ def rollup(policy: OOMPolicy, states: Iterable[NodeState], *, now: datetime, pro
         _Observation(holds=True, reason=reasons.ACCEPTED, message="The policy is valid"),
         _programmed(tally, problem),
         _ready(tally, problem, is_off=policy.spec.mode == "Off"),
+        _attention(policy, tally),
     )
-    return _status(observations, policy.status, policy.metadata.generation, now, tally.counts())
+    return _status(
+        zip((*_TYPES, _WARNED), observations, strict=True),
+        policy.status,
+        policy.metadata.generation,
+        now,
+        tally.counts(),
+    )
 
 
 def rejected(rejection: Rejection, *, now: datetime) -> OOMPolicyStatus:
     """The status of a policy that we do not understand. Its counts stand: its agents do what they were told before."""
     observation = _Observation(holds=False, reason=reasons.NOT_UNDERSTOOD, message=rejection.message)
     previous = rejection.status
-    return _status((observation,) * len(_TYPES), previous, rejection.generation, now, previous.nodes)
+    return _status([(kind, observation) for kind in _TYPES], previous, rejection.generation, now, previous.nodes)
 
 
 def _programmed(tally: Tally, problem: str) -> _Observation:
@@ -67,6 +77,15 @@ def _ready(tally: Tally, problem: str, *, is_off: bool) -> _Observation:
         return failed
     reason = _why_not_ready(tally, is_off=is_off)
     return _Observation(holds=not reason, reason=reason or reasons.READY, message=str(tally))
+
+
+def _attention(policy: OOMPolicy, tally: Tally) -> _Observation:
+    mistakes = unreachable(policy)
+    if not mistakes and not tally.troubled:
+        return _Observation(holds=False, reason=reasons.NOTHING_TO_MEND, message="Nothing needs a person")
+    said = [*mistakes, tally.problems()] if tally.troubled else mistakes
+    reason = reasons.UNREACHABLE_RULES if mistakes else reasons.NODE_PROBLEMS
+    return _Observation(holds=True, reason=reason, message="; ".join(said))
 
 
 def _impossible(tally: Tally, problem: str) -> _Observation | None:
@@ -87,15 +106,14 @@ def _why_not_ready(tally: Tally, *, is_off: bool) -> str:
 
 
 def _status(
-    observations: Iterable[_Observation],
+    observations: Iterable[tuple[str, _Observation]],
     previous: OOMPolicyStatus,
     generation: int,
     now: datetime,
     nodes: NodeCounts | None,
 ) -> OOMPolicyStatus:
     before = {condition.type: condition for condition in previous.conditions}
-    pairs = zip(_TYPES, observations, strict=True)
-    conditions = tuple(_condition(kind, each, before.get(kind), generation, now) for kind, each in pairs)
+    conditions = tuple(_condition(kind, each, before.get(kind), generation, now) for kind, each in observations)
     return OOMPolicyStatus(observed_generation=generation, nodes=nodes, conditions=conditions)
 
 

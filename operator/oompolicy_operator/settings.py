@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 __all__ = ["AgentSettings", "ContainerSettings", "DecisionSettings", "PullSecret", "Settings", "SettingsError"]
@@ -53,6 +53,9 @@ class AgentSettings(_Strict):
 
     decisions_namespace: str = ""
     """Where the agents create OOMDecisions. Empty: nowhere."""
+
+    metrics_port: int = Field(default=0, ge=0, le=65535)
+    """Where sync answers `/metrics` in its pod. 0: nowhere."""
 
     guard: ContainerSettings = ContainerSettings()
     """The privileged half."""

@@ -32,12 +32,14 @@ class NodeState:
         standing: what the policy is there.
         backend, why: of programmed nodes only, as in NodeReport.
         winner: the name of the policy that overrides it; empty when none does.
+        problems: what needs a person there, each after the node's name; of nodes where this policy is in force.
     """
 
     standing: Standing
     backend: str | None = None
     why: str = ""
     winner: str = ""
+    problems: tuple[str, ...] = ()
 
 
 def node_states(policy: OOMPolicy, observed: Observed) -> Iterator[NodeState]:
@@ -54,9 +56,10 @@ def _state(policy: OOMPolicy, node: str, found: InForce, observed: Observed) -> 
     report = _trusted_report(node, observed)
     if report is None:
         return NodeState(Standing.STALE)
+    problems = tuple(f"{node}: {problem}" for problem in report.problems)
     if (policy.metadata.uid, policy.metadata.generation) not in report.applied:
-        return NodeState(Standing.PENDING)
-    return NodeState(Standing.PROGRAMMED, report.backend, report.why)
+        return NodeState(Standing.PENDING, problems=problems)
+    return NodeState(Standing.PROGRAMMED, report.backend, report.why, problems=problems)
 
 
 def _winner(policy: OOMPolicy, found: InForce) -> OOMPolicy | None:

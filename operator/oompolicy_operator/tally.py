@@ -18,7 +18,7 @@ _COUNTED_BACKENDS: Final[Mapping[str, str]] = {
 """Backends that the status has a count for, best first. Another one, of a newer agent, counts as programmed only."""
 
 MOST_NAMED = 3
-"""Of those that override a policy, and of the reasons against a better backend."""
+"""Of those that override a policy, of the reasons against a better backend, and of problems."""
 
 
 class Tally:
@@ -28,6 +28,7 @@ class Tally:
         desired: nodes that the policy selects.
         own: those of them on which no other policy acts.
         programmed, stale, off: as the CRD describes these counts.
+        troubled: nodes whose agents name problems.
     """
 
     def __init__(self, states: Iterable[NodeState]) -> None:
@@ -43,6 +44,9 @@ class Tally:
         self.own = self.desired - self.overridden
         self.stale = self._standings[Standing.STALE]
         self.off = self._backends["Off"]
+        troubled = [state.problems for state in everything if state.problems]
+        self.troubled = len(troubled)
+        self._problems = sorted(problem for problems in troubled for problem in problems)
 
     def counts(self) -> NodeCounts:
         """The counts as the status has them."""
@@ -54,6 +58,11 @@ class Tally:
             stale=self.stale,
             **backends,
         )
+
+    def problems(self) -> str:
+        """For example "2 of 12 nodes name problems; w1: the disk is full; w2: the disk is full"."""
+        noun = "names" if self.troubled == 1 else "name"
+        return f"{self.troubled} of {self.desired} nodes {noun} problems; {_some(self._problems, '; ')}"
 
     def __str__(self) -> str:
         """For example "9 of 12 nodes: 5 KernelHook, 4 Userspace (3 NoOOMHook, 1 NoBTF), 3 stale"."""
@@ -79,6 +88,6 @@ class Tally:
         return f" ({_some([why if is_one else f'{-count} {why}' for count, why in found])})"
 
 
-def _some(names: Sequence[str]) -> str:
+def _some(names: Sequence[str], separator: str = ", ") -> str:
     more = len(names) - MOST_NAMED
-    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return separator.join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

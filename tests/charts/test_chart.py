@@ -1,6 +1,7 @@
 """What the chart renders and refuses. That it installs is shown on a real control plane, in tests/cluster."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,7 @@ def test_crds_can_be_left_to_somebody_else() -> None:
         pytest.param("operator.logLevel=Loud", "logLevel", id="unknown-level"),
         pytest.param("agent.image.pullPolicy=Sometimes", "pullPolicy", id="unknown-pull-policy"),
         pytest.param("agent.stateDirectory=var/lib", "stateDirectory", id="path-is-not-absolute"),
+        pytest.param("agent.metricsPort=65536", "metricsPort", id="no-port"),
         pytest.param("agent.namespace=Agents", "namespace", id="no-name-of-a-namespace"),
         pytest.param("crds.install=maybe", "install", id="no-boolean"),
     ],
@@ -94,12 +96,14 @@ def test_every_value_of_the_agents_reaches_the_operator(tmp_path: Path) -> None:
         "agent.image.tag=v2",
         "agent.image.pullPolicy=Never",
         "agent.stateDirectory=/srv/oompolicy",
+        "agent.metricsPort=9000",
         "agent.sync.resources.limits.memory=1Gi",
         "imagePullSecrets[0].name=registry",
         "operator.logLevel=Debug",
     )
     assert (found.agent.namespace, found.agent.image) == ("elsewhere", "registry/agent:v2")
     assert (found.agent.image_pull_policy, found.agent.state_directory) == ("Never", "/srv/oompolicy")
+    assert found.agent.metrics_port == 9000
     assert found.agent.sync.resources["limits"] == {"memory": "1Gi"}
     assert [each.name for each in found.agent.image_pull_secrets] == ["registry"]
     assert found.log_level == "Debug"
@@ -172,20 +176,46 @@ def test_openshift_admits_what_an_agents_pod_asks_for_and_no_more() -> None:
     found = one(rendered("openshift.enabled=true"), "SecurityContextConstraints", "oompolicy-agent")
     assert set(found["allowedCapabilities"]) == GUARD_CAPABILITIES.keys()
     assert found["users"] == ["system:serviceaccount:oompolicy-agents:oompolicy-agent"]
-    policy = OOMPolicy.parse({"metadata": {"name": "a"}, "spec": {}})
-    pod = daemon_set_for(policy, AgentSettings(namespace="agents", image="agent:1"))["spec"]["template"]["spec"]
+    pod = agents_template()["spec"]
     assert pod["hostPID"] is found["allowHostPID"] is True
     assert {kind for volume in pod["volumes"] for kind in volume if kind != "name"} == set(found["volumes"])
 
 
-def test_prometheus_is_told_of_the_operator_if_one_wants_it() -> None:
-    values = ("podMonitor.enabled=true", "podMonitor.labels.release=mine")
-    found = one(rendered(*values), "PodMonitor", "oompolicy-operator")
-    assert found["metadata"]["labels"]["release"] == "mine"
+def agents_template(**settings: int) -> Object:
+    policy = OOMPolicy.parse({"metadata": {"name": "a"}, "spec": {}})
+    agent = AgentSettings(namespace="agents", image="agent:1", **settings)
+    found: Object = daemon_set_for(policy, agent)["spec"]["template"]
+    return found
+
+
+def operators_template() -> Object:
+    found: Object = one(rendered(), "Deployment", "oompolicy-operator")["spec"]["template"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "namespace", "template"),
+    [
+        pytest.param("oompolicy-operator", "oompolicy-system", operators_template, id="operator"),
+        pytest.param("oompolicy-agents", "oompolicy-agents", lambda: agents_template(metrics_port=1), id="agents"),
+    ],
+)
+def test_prometheus_is_told_where_to_ask_if_one_wants_it(
+    name: str, namespace: str, template: Callable[[], Object]
+) -> None:
+    found = one(rendered("podMonitor.enabled=true", "podMonitor.labels.release=mine"), "PodMonitor", name)
+    assert (found["metadata"]["labels"]["release"], found["metadata"]["namespace"]) == ("mine", namespace)
     (endpoint,) = found["spec"]["podMetricsEndpoints"]
-    pod = one(rendered(), "Deployment", "oompolicy-operator")["spec"]["template"]
-    assert endpoint["port"] in {port["name"] for port in pod["spec"]["containers"][0]["ports"]}
+    pod = template()
+    ports = {port["name"] for container in pod["spec"]["containers"] for port in container.get("ports", ())}
+    assert endpoint["port"] in ports
     assert found["spec"]["selector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+
+
+def test_agents_that_answer_nowhere_are_not_asked() -> None:
+    objects = rendered("podMonitor.enabled=true", "networkPolicy.enabled=true", "agent.metricsPort=0")
+    assert [each["metadata"]["name"] for each in objects if each["kind"] == "PodMonitor"] == ["oompolicy-operator"]
+    assert "ingress" not in one(objects, "NetworkPolicy", "oompolicy-agents")["spec"]
 
 
 @pytest.mark.parametrize(("name", "of", "writes"), [("viewer", "view", False), ("editor", "edit", True)])
@@ -206,7 +236,8 @@ def test_traffic_is_restricted_only_where_somebody_asks_for_it() -> None:
     assert not [each for each in rendered() if each["kind"] == "NetworkPolicy"]
     objects = rendered("networkPolicy.enabled=true", "agent.namespace=elsewhere")
     agents, operator = (one(objects, "NetworkPolicy", f"oompolicy-{name}") for name in ("agents", "operator"))
-    assert (agents["metadata"]["namespace"], "ingress" in agents["spec"]) == ("elsewhere", False)
+    assert agents["metadata"]["namespace"] == "elsewhere"
+    assert agents["spec"]["ingress"] == [{"ports": [{"protocol": "TCP", "port": "metrics"}]}]
     pods = one(objects, "Deployment", "oompolicy-operator")["spec"]["template"]["metadata"]["labels"]
     assert operator["spec"]["podSelector"]["matchLabels"].items() <= pods.items()
     assert {port["port"] for port in agents["spec"]["egress"][0]["ports"]} == {53, 443, 6443, 10250}

@@ -24,6 +24,7 @@ def refuse(folder: Path) -> None:
 def test_the_same_inputs_are_built_once() -> None:
     first = cache.built("thing", ["1"], write)
     assert cache.built("thing", ["1"], refuse) == first
+    assert (cache.is_built("thing", ["1"]), cache.is_built("thing", ["2"])) == (True, False)
     assert (first / "made").read_text() == "yes"
 
 

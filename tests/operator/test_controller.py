@@ -110,7 +110,7 @@ async def test_refused_daemon_set_is_told_in_the_status_and_tried_again() -> Non
     cluster = FakeCluster(errors={"DaemonSet": refusal})
     with pytest.raises(ApiRefusedError):
         await controller(cluster, {"mixed": [stored()]}).reconcile("mixed")
-    assert [each.message for each in cluster.statuses[0].conditions][1:] == ['namespaces "agents" not found'] * 2
+    assert [each.message for each in cluster.statuses[0].conditions][1:3] == ['namespaces "agents" not found'] * 2
 
 
 async def test_absent_api_server_is_tried_again_without_a_word_in_the_status() -> None:

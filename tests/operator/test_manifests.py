@@ -148,6 +148,16 @@ def test_sync_reads_the_outbox_and_writes_the_inbox() -> None:
     assert "readOnly" not in mounts["inbox"]
 
 
+def test_sync_alone_answers_prometheus_and_only_if_it_is_told_where() -> None:
+    agent = AGENT.model_copy(update={"metrics_port": 8081})
+    guard, sync = daemon_set_for(policy(), agent)["spec"]["template"]["spec"]["containers"]
+    assert sync["ports"] == [{"name": "metrics", "containerPort": 8081, "protocol": "TCP"}]
+    assert {"name": "METRICS_PORT", "value": "8081"} in sync["env"]
+    assert "ports" not in guard
+    assert "METRICS_PORT" not in {each["name"] for each in guard["env"]}
+    assert "ports" not in containers()["sync"]
+
+
 def test_guard_runs_in_the_group_of_sync_which_may_then_write_its_inbox() -> None:
     contexts = {name: each["securityContext"] for name, each in containers().items()}
     assert contexts["guard"]["runAsGroup"] == contexts["sync"]["runAsGroup"] == contexts["sync"]["runAsUser"]

@@ -36,6 +36,12 @@ def test_report_keeps_who_reports_and_what_is_applied() -> None:
     assert found == NodeReport("p", (("u", 3),), "Userspace", "")
 
 
+def test_report_keeps_what_needs_a_person() -> None:
+    found = report(node(problems=["the disk is full"]))
+    assert found
+    assert found.problems == ("the disk is full",)
+
+
 @pytest.mark.parametrize(
     ("backend", "why"),
     [

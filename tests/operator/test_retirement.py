@@ -54,6 +54,6 @@ async def test_names_the_nodes_whose_agents_do_not_go(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(retirement, "LOOK_SECONDS", 0)
-    assert not await retired(FakeCluster(frozenset({"n2"})), 0.05)
+    assert not await retired(FakeCluster(frozenset({"n2"})), 0.5)
     assert "Some agents have not gone" in caplog.text
     assert caplog.records[-1].__dict__["nodes"] == ["n2"]

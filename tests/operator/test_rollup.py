@@ -24,9 +24,9 @@ STALE, PENDING = (NodeState(each) for each in (Standing.STALE, Standing.PENDING)
 OVERRIDDEN = NodeState(Standing.OVERRIDDEN, winner="strict")
 
 
-def policy(mode: str = "Enforce", generation: int = 3, status: Any = None) -> OOMPolicy:  # noqa: ANN401 - a status
+def policy(mode: str = "Enforce", generation: int = 3, status: Any = None, **spec: Any) -> OOMPolicy:  # noqa: ANN401 - as a policy has it
     metadata = {"name": "mixed", "uid": "u", "generation": generation}
-    return OOMPolicy.parse({"metadata": metadata, "spec": {"mode": mode}, "status": status or {}})
+    return OOMPolicy.parse({"metadata": metadata, "spec": {"mode": mode, **spec}, "status": status or {}})
 
 
 def condition(status: OOMPolicyStatus, kind: str) -> Condition:
@@ -107,6 +107,44 @@ def test_conditions_follow_from_the_nodes(states: list[NodeState], programmed: s
     assert [f"{each.status} {each.reason}" for each in found] == ["True Accepted", programmed, ready]
     assert found[1].message == found[2].message == message
     assert {each.observed_generation for each in found} == {status.observed_generation} == {3}
+
+
+FULL = [replace(USERSPACE, problems=(f"w{number}: the disk is full",)) for number in range(5)]
+RULES = [{"name": "all", "match": {}, "priority": 1}, {"name": "late", "match": {}, "priority": 2}]
+LATE = "Rule late never decides: rule all before it matches all that it matches"
+
+
+@pytest.mark.parametrize(
+    ("states", "rules", "said"),
+    [
+        pytest.param([USERSPACE], [], "False NothingToMend Nothing needs a person", id="nothing"),
+        pytest.param(
+            [USERSPACE, FULL[1]],
+            [],
+            "True NodeProblems 1 of 2 nodes names problems; w1: the disk is full",
+            id="a-node",
+        ),
+        pytest.param(
+            FULL,
+            [],
+            "True NodeProblems 5 of 5 nodes name problems; w0: the disk is full; w1: the disk is full; "
+            "w2: the disk is full and 2 more",
+            id="many-nodes",
+        ),
+        pytest.param([USERSPACE], RULES, f"True UnreachableRules {LATE}", id="a-rule"),
+        pytest.param(
+            [FULL[0]],
+            RULES,
+            f"True UnreachableRules {LATE}; 1 of 1 nodes names problems; w0: the disk is full",
+            id="both",
+        ),
+    ],
+)
+def test_what_needs_a_person_is_a_condition_of_its_own(states: list[NodeState], rules: list[Any], said: str) -> None:
+    status = rollup(policy(rules=rules), states, now=NOW)
+    found = condition(status, "NeedsAttention")
+    assert f"{found.status} {found.reason} {found.message}" == said
+    assert condition(status, "Ready").status == "True"
 
 
 def test_counts_are_those_of_the_crd() -> None:

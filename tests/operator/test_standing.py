@@ -45,6 +45,12 @@ OVERRIDDEN = NodeState(Standing.OVERRIDDEN, winner="other")
             NodeState(Standing.PROGRAMMED, "Off", "NoPSI"),
             id="applied-and-off",
         ),
+        pytest.param(
+            report(problems=("the disk is full",)),
+            {"pod-1"},
+            NodeState(Standing.PROGRAMMED, "Userspace", problems=("n1: the disk is full",)),
+            id="applied-with-problems",
+        ),
     ],
 )
 def test_node_stands_where_its_agent_says(said: NodeReport | None, ready: set[str], state: NodeState) -> None:

@@ -1,6 +1,5 @@
 """Machines for the tests in this folder: one that they share, and fresh ones on demand."""
 
-import os
 import subprocess
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager
@@ -14,8 +13,6 @@ from proofs import WHOLE
 
 collect_ignore = [] if WHOLE else ["test_replicas.py"]
 """It holds 25 replicas that grow together to times, so it needs a machine with nothing else on it."""
-if not os.environ.get("OOMPOLICY_KERNEL"):
-    collect_ignore.append("test_kernel_hook.py")  # it needs a kernel that takes a quarter of an hour to build
 
 STATE = """
 grep -H . /sys/fs/cgroup/kubepods/memory.current /sys/fs/cgroup/kubepods/memory.max /proc/meminfo /proc/loadavg

@@ -11,6 +11,7 @@ import yaml
 from kubernetes import client, config
 from pydantic import BaseModel, ValidationError
 
+from oompolicy_agent.cli.printing import counting
 from oompolicy_agent.pods import Pod, PodError, parse_pod
 from oompolicy_agent.resolve import NAMESPACE_NAME_LABEL
 from oompolicy_agent.sync.decisions import label_of
@@ -126,17 +127,20 @@ class Cluster:
     def _list(self, path: str, **query: str) -> Iterator[dict[str, Any]]:
         """Page by page."""
         more = ""
-        while True:
-            page = {"limit": str(PAGE), **({"continue": more} if more else {})}
-            body = self._get(f"{path}?{urlencode(query | page)}")
-            if body is None:
-                raise CommandError(
-                    f"expected {path} in the API, found nothing: is OOMPolicy installed in this cluster?"
-                )
-            yield from body["items"]
-            more = body["metadata"].get("continue", "")
-            if not more:
-                return
+        with counting(path.rpartition("/")[2]) as count:
+            while True:
+                page = {"limit": str(PAGE), **({"continue": more} if more else {})}
+                body = self._get(f"{path}?{urlencode(query | page)}")
+                if body is None:
+                    raise CommandError(
+                        f"expected {path} in the API, found nothing: is OOMPolicy installed in this cluster?"
+                    )
+                yield from body["items"]
+                metadata = body["metadata"]
+                count(len(body["items"]), metadata.get("remainingItemCount", 0))
+                more = metadata.get("continue", "")
+                if not more:
+                    return
 
     def _get(self, path: str) -> dict[str, Any] | None:
         """What is there; None if there is nothing."""

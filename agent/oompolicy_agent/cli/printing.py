@@ -6,15 +6,17 @@ rich knows what a terminal can show, and keeps to NO_COLOR.
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import yaml
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-__all__ = ["FORMATS", "Cell", "Printer", "add_output", "bad", "good", "plain", "warned"]
+__all__ = ["FORMATS", "Cell", "Printer", "add_output", "bad", "counting", "good", "plain", "warned"]
 
 FORMATS = ("table", "wide", "json", "yaml")
 IN_A_PIPE = 10_000
@@ -47,6 +49,22 @@ def warned(value: object) -> Cell:
 def bad(value: object) -> Cell:
     """Not as it should be."""
     return f"[bold red]{plain(value)}[/]"
+
+
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Shows on a terminal how far long work is: what it yields is called with how many came, and how many will."""
+    console = Console(stderr=True)
+    columns = (TextColumn("Reading {task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task, came = progress.add_task(what, total=None), 0
+
+        def count(more: int, left: int) -> None:
+            nonlocal came
+            came += more
+            progress.update(task, completed=came, total=came + left)
+
+        yield count
 
 
 class Printer:

@@ -47,6 +47,19 @@ class Budget:
             return f"{limits.maximum_kills} kills in {limits.budget_seconds:g} s are spent"
         return None
 
+    def left(self, time: float) -> int:
+        """How many kills are not spent yet in the window that ends now."""
+        since = time - self.limits.budget_seconds
+        return max(0, self.limits.maximum_kills - sum(1 for at, _ in self._kills if at > since))
+
+    def exhausted(self, time: float) -> str | None:
+        """A sentence for people while no kill is left; None: some are."""
+        limits = self.limits
+        if self.left(time):
+            return None
+        spent = f"{limits.maximum_kills} kills in {limits.budget_seconds:g} s"
+        return f"The budget of {spent} is spent: until it has room again nobody is killed before the last moment"
+
     @staticmethod
     def binds(room: int, threshold: int) -> bool:
         """Whether there is still time to keep to it: at least a quarter of the threshold is left, in bytes."""

@@ -180,7 +180,8 @@ def _fields(decision: Decision) -> Document:
         "policy": decision.policy and decision.policy.name,
     }
     if victim:
-        fields |= {"pod": victim.pod and f"{victim.namespace}/{victim.pod}", "container": victim.container}
+        pod = victim.pod and f"{victim.namespace}/{victim.pod}"
+        fields |= {"victim": victim.name, "pod": pod, "container": victim.container}
         fields |= {
             "priority": victim.priority,
             "rule": victim.rule,

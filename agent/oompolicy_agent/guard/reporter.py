@@ -38,10 +38,10 @@ class Reporter:
         if has_changed or facts is not self._counted:
             self._counted = facts
             self._count(facts)
-        status = self._status(node, obstacle, kill_to_free)
+        status = self._status(node, obstacle, kill_to_free, now)
         self._parts.status_file.publish(status.document(self._parts.settings.pod_uid, self._boot), now, time.time())
 
-    def _status(self, node: Watch, obstacle: Reason | None, kill_to_free: float) -> Status:
+    def _status(self, node: Watch, obstacle: Reason | None, kill_to_free: float, now: float) -> Status:
         parts, threshold = self._parts, node.below.room if node.below else None
         policy = parts.inbox.targets.policy
         better, handled = tuple(parts.chooser.reasons(policy)), parts.chooser.handled
@@ -60,6 +60,7 @@ class Reporter:
             kernel_kills=parts.ledger.kernel_kills,
             disagreed=parts.ledger.disagreed,
             own_limit_kills=parts.ledger.own_limit_kills,
+            budget_left=parts.budget.left(now),
             adjusted=parts.adjustments.count,
             handled=handled,
             last_decision=parts.ledger.last,
@@ -80,6 +81,7 @@ class Reporter:
         )
         stuck = parts.means.crew.sweeper.error
         sweeping = f"The last write to cgroup.kill failed: {stuck}" if stuck else None
-        others = (parts.ledger.problem, parts.adjustments.problem, parts.census.problem, hopeless, sweeping)
+        budget = parts.budget.exhausted(time.monotonic())
+        others = (budget, parts.ledger.problem, parts.adjustments.problem, parts.census.problem, hopeless, sweeping)
         found = [*parts.inbox.problems, *others, *self.problems.values()]
         return [problem for problem in found if problem]

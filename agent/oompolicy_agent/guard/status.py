@@ -40,6 +40,8 @@ class Status:
     kernel_kills: int
     disagreed: int
     own_limit_kills: int
+    budget_left: int
+    """Kills."""
     adjusted: int
     handled: Counts | None
     """By the OOM handler, if it is in force."""
@@ -67,6 +69,7 @@ class Status:
             "kernelKills": self.kernel_kills,
             "kernelKillsDisagreed": self.disagreed,
             "ownLimitKills": self.own_limit_kills,
+            "budgetLeft": self.budget_left,
             "adjustedProcesses": self.adjusted,
             "handler": self.handled and self.handled.document(),
             "lastDecision": self.last_decision,

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -21,6 +22,7 @@ from oompolicy_agent.sync.journal import Journal
 from oompolicy_agent.sync.keeper import Keeper, collections
 from oompolicy_agent.sync.kubelet import watch_kubelet
 from oompolicy_agent.sync.metrics import Metrics, ReportCollector, serve
+from oompolicy_agent.sync.own_numbers import own_numbers
 from oompolicy_agent.sync.publisher import Publisher
 from oompolicy_agent.sync.reporter import Reporter
 from oompolicy_agent.sync.source import ApiError, Source, connect
@@ -90,7 +92,8 @@ async def _work(source: Source, keeper: Keeper, settings: Settings, log: Filteri
     journal = Journal(outbox / "decisions.jsonl")
     place = inbox / "published.json"
     metrics = Metrics(os.environ.get("OOMPOLICY_VERSION", "dev"))
-    metrics.registry.register(ReportCollector(report.read))
+    own = partial(own_numbers, keeper, journal, place)
+    metrics.registry.register(ReportCollector(report.read, own, metrics.expect))
     _serve(settings.metrics_port, metrics, log)
     publisher = Publisher(
         source,

@@ -79,6 +79,12 @@ class Keeper:
         self.world = self.world.after(event)
         self._changed.set()
 
+    @property
+    def node_memory_bytes(self) -> int:
+        """The node's capacity; 0 while nobody has said it."""
+        node = self.world.node
+        return node.value.memory_bytes if node and node.value else 0
+
     def learn_kubelet_threshold(self, hard_eviction_bytes: int | None) -> None:
         """Takes in what kubelet said."""
         self.kubelet_hard_eviction_bytes = hard_eviction_bytes

@@ -1,13 +1,21 @@
-"""The agent's metrics for Prometheus: what the guard reports, and the decisions that were published.
+"""The agent's metrics for Prometheus: what the guard reports, what sync knows itself, and what was published.
 
 No pod, container or memcg is ever a label: there would be a series for each of them. Only the sync of the guard that
-acts on the node has anything to say.
+acts on the node has anything to say. docs/monitoring.md lists them all.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    start_http_server,
+)
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
@@ -16,6 +24,8 @@ __all__ = ["Metrics", "ReportCollector", "serve"]
 
 PREFIX = "oompolicy_agent"
 BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+OUTCOMES = ("Killed", "Futile", "GaveUp", "WouldKill", "NothingEligible", "KernelKilled", "Interrupted")
+"""Of a decision, as agent/README.md says."""
 SINCE = "since its guard started"
 COUNTED = {
     "kills": ("kills", f"Units that the guard has killed {SINCE}."),
@@ -32,14 +42,21 @@ MEASURED = {
     "thresholdBytes": ("threshold_bytes", "Below it the guard acts; 0 where the kernel asks our program."),
     "targetsMapped": ("targets_mapped", "Pods, containers and host cgroups that were found on the node."),
     "podsWithoutCgroup": ("pods_without_cgroup", "Pods of which the node was told, and which it does not have."),
+    "budgetLeft": ("budget_kills_left", "Kills that the policy's budget still allows in its window."),
     "adjustedProcesses": ("adjusted_processes", "Processes whose oom_score_adj is the guard's."),
+    "nodeMemoryBytes": ("node_memory_bytes", "Memory of the node, by its capacity."),
+    "protectedRequestBytes": ("protected_request_bytes", "Memory requests of the pods that the policy protects."),
+    "unpublishedDecisions": ("queue_depth", "Decisions that wait to be published."),
 }
+"""The same of what may be absent; the last three are not in the report: sync knows them itself."""
 
 
 class Metrics:
     """What is counted as it happens, in a registry of its own."""
 
     def __init__(self, version: str = "dev") -> None:
+        # else there is a second series for each counter, which nobody reads
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self._decisions = Counter(
             f"{PREFIX}_decisions_total",
@@ -56,6 +73,11 @@ class Metrics:
         build = Gauge("oompolicy_build_info", "1; the version is a label.", ["version"], registry=self.registry)
         build.labels(version).set(1)
 
+    def expect(self, backend: str, mode: str) -> None:
+        """Begins at 0 with what may be decided there: Prometheus takes no first value for an increase."""
+        for outcome in OUTCOMES:
+            self._decisions.labels(outcome, backend, mode)
+
     def published(self, record: Mapping[str, Any]) -> None:
         """Counts one decision; `record` is as agent/README.md says."""
         labels = (str(record.get(name) or "Unknown") for name in ("outcome", "backend", "mode"))
@@ -67,16 +89,30 @@ class Metrics:
 
 
 class ReportCollector(Collector):
-    """What the guard's report says, read when somebody asks; nothing while there is none."""
+    """What the guard's report says, read when somebody asks; nothing while there is none.
 
-    def __init__(self, report: Callable[[], Mapping[str, Any] | None]) -> None:
+    Args:
+        report: the guard's, or None.
+        own: what sync knows itself, by field, as in MEASURED.
+        acting: told backend and mode that are in force.
+    """
+
+    def __init__(
+        self,
+        report: Callable[[], Mapping[str, Any] | None],
+        own: Callable[[], Mapping[str, int | None]] = dict,
+        acting: Callable[[str, str], None] = lambda _backend, _mode: None,
+    ) -> None:
         self._report = report
+        self._own = own
+        self._acting = acting
 
     def collect(self) -> Iterator[Metric]:
         """A family for each number, and one for the backend in force."""
-        report = self._report()
-        if report is None:
+        found = self._report()
+        if found is None:
             return
+        report = {**found, **self._own()}
         for field, (name, says) in COUNTED.items():
             yield CounterMetricFamily(f"{PREFIX}_{name}", says, value=report.get(field) or 0)
         for field, (name, says) in MEASURED.items():
@@ -84,14 +120,20 @@ class ReportCollector(Collector):
                 yield GaugeMetricFamily(f"{PREFIX}_{name}", says, value=value)
         yield self._backend(report)
         problems = len(report.get("problems") or ())
-        yield GaugeMetricFamily(f"{PREFIX}_problems", "Problems that the OOMNode names.", value=problems)
+        yield GaugeMetricFamily(f"{PREFIX}_problems", "Problems that the guard names.", value=problems)
+        if written := report.get("updatedAt"):
+            at = datetime.fromisoformat(written).timestamp()
+            says = "When the guard wrote its report: every ten seconds, whatever happens."
+            yield GaugeMetricFamily(f"{PREFIX}_report_timestamp_seconds", says, value=at)
 
-    @staticmethod
-    def _backend(report: Mapping[str, Any]) -> GaugeMetricFamily:
+    def _backend(self, report: Mapping[str, Any]) -> GaugeMetricFamily:
         found = GaugeMetricFamily(
             f"{PREFIX}_backend", "1 for the backend in force under a mode.", labels=["backend", "mode"]
         )
-        found.add_metric([str(report.get("backend") or "Off"), str(report.get("mode") or "Off")], 1)
+        backend, mode = (str(report.get(name) or "Off") for name in ("backend", "mode"))
+        if backend != "Off":
+            self._acting(backend, mode)
+        found.add_metric([backend, mode], 1)
         return found
 
 

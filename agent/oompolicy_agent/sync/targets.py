@@ -7,6 +7,7 @@ from typing import Any
 
 from oompolicy_agent.pods import PodError, quantity_bytes
 from oompolicy_agent.resolve import PodProblem, Target, resolve
+from oompolicy_agent.sync import foresight
 from oompolicy_agent.sync.files import read_json, replace_json
 from oompolicy_agent.sync.world import World
 from oompolicy_api.acting import Trigger
@@ -33,6 +34,13 @@ class Plan:
     document: dict[str, Any] | None
     problems: tuple[str, ...] = ()
     pod_problems: tuple[PodProblem, ...] = ()
+
+    @property
+    def protected_request_bytes(self) -> int | None:
+        """Memory requests of the pods that the acting policy protects; None: not enough is known."""
+        if self.document is None:
+            return None
+        return sum(int(pod["requestBytes"]) for pod in self.document["pods"] if pod["protect"])
 
 
 def plan(world: World, node: str, kubelet_hard_eviction_bytes: int | None = None) -> Plan:
@@ -65,6 +73,8 @@ def _under(policy: OOMPolicy, world: World, problems: list[str], pod_problems: l
     pods = {target.pod.uid: _pod(target) for target in resolution.targets}
     described = _policy(policy, problems)
     problems += resolution.problems
+    node = world.node.value if world.node else None
+    problems += foresight.warnings(policy.metadata.name, resolution.targets, node.allocatable_bytes if node else 0)
     pod_problems += resolution.pod_problems
     return {
         "policy": described,

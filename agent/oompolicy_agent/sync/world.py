@@ -31,12 +31,14 @@ class Node:
         address: its InternalIP, empty when it has none.
         kubelet_port: where kubelet answers, 0 when unknown.
         memory_bytes: its capacity, 0 when unknown.
+        allocatable_bytes: what of that pods may request, 0 when unknown.
     """
 
     labels: Mapping[str, str]
     address: str
     kubelet_port: int
     memory_bytes: int
+    allocatable_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +170,11 @@ def _node(body: Mapping[str, Any]) -> Node:
     status = body.get("status") or {}
     addresses = [a["address"] for a in status.get("addresses") or () if a["type"] == "InternalIP"]
     port = ((status.get("daemonEndpoints") or {}).get("kubeletEndpoint") or {}).get("Port", 0)
-    memory = quantity_bytes((status.get("capacity") or {}).get("memory", 0), "status.capacity.memory")
-    return Node(_labels(body), next(iter(addresses), ""), int(port), memory)
+    memory, allocatable = (
+        quantity_bytes((status.get(name) or {}).get("memory", 0), f"status.{name}.memory")
+        for name in ("capacity", "allocatable")
+    )
+    return Node(_labels(body), next(iter(addresses), ""), int(port), memory, allocatable)
 
 
 _PARSERS: Mapping[Kind, Callable[[Mapping[str, Any]], Any]] = {

@@ -7,6 +7,14 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end }}
 
+{{/* The labels of an object that others find by labels of theirs; the argument is a dict of labels and root. */}}
+{{- define "oompolicy.foundBy" -}}
+{{ include "oompolicy.labels" .root }}
+{{- with .labels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
 {{- define "oompolicy.operatorSelector" -}}
 app.kubernetes.io/name: oompolicy
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -80,6 +88,7 @@ agent:
   imagePullSecrets: {{ .Values.imagePullSecrets | toJson }}
   stateDirectory: {{ .Values.agent.stateDirectory | quote }}
   decisionsNamespace: {{ .Release.Namespace }}
+  metricsPort: {{ .Values.agent.metricsPort | int }}
   guard: {{ .Values.agent.guard | toJson }}
   sync: {{ .Values.agent.sync | toJson }}
 decisions:

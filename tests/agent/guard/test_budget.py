@@ -46,6 +46,21 @@ def test_goes_by_other_numbers_as_soon_as_the_policy_has_them() -> None:
 
 
 @pytest.mark.parametrize(
+    ("kills", "left"),
+    [
+        pytest.param((), 3, id="the-first"),
+        pytest.param((10.0, 20.0), 1, id="some"),
+        pytest.param((10.0, 20.0, 30.0, 35.0), 0, id="more-than-there-were"),
+        pytest.param((-260.0, -259.0, 30.0), 1, id="one-has-just-left-the-window"),
+    ],
+)
+def test_says_how_many_are_left(kills: tuple[float, ...], left: int) -> None:
+    spent = budget(*kills)
+    assert spent.left(40.0) == left
+    assert (spent.exhausted(40.0) is None) == (left > 0)
+
+
+@pytest.mark.parametrize(
     ("kills", "comes_back"),
     [
         pytest.param([(1.0, "a"), (2.0, "a")], True, id="the-third-in-the-window"),

@@ -93,7 +93,7 @@ def test_the_status_says_what_happened(node: Node) -> None:
     assert node.died("low")
     node.step()
     after = node.status()
-    assert after["kills"] == 1
+    assert (after["kills"], before["budgetLeft"] - after["budgetLeft"]) == (1, 1)
     assert after["lastDecision"]["victim"] == "shop/low/main"
     assert after["lastDecision"]["outcome"] == "Killed"
 

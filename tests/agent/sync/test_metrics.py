@@ -22,6 +22,7 @@ REPORT: dict[str, Any] = {
     "marginBytes": 4096,
     "thresholdBytes": None,
     "targetsMapped": 7,
+    "updatedAt": "2026-11-24T01:53:49.000Z",
     "problems": ["a", "b"],
 }
 
@@ -58,6 +59,30 @@ def test_the_report_is_read_when_somebody_asks() -> None:
     assert "oompolicy_agent_margin_bytes 4096.0" in found
     assert 'oompolicy_agent_backend{backend="KernelAssist",mode="Enforce"} 1.0' in found
     assert "oompolicy_agent_problems 2.0" in found
+    assert "oompolicy_agent_report_timestamp_seconds 1.795485229e+09" in found
     assert not [line for line in found if "threshold" in line]
     reports.clear()
     assert not [line for line in lines(metrics) if "kills" in line]
+
+
+def test_what_sync_knows_itself_is_there_as_far_as_it_is_known() -> None:
+    metrics = Metrics()
+    metrics.registry.register(ReportCollector(lambda: REPORT, lambda: {"nodeMemoryBytes": 8192, "budgetLeft": None}))
+    found = lines(metrics)
+    assert "oompolicy_agent_node_memory_bytes 8192.0" in found
+    assert not [line for line in found if "budget" in line]
+
+
+def test_the_first_decision_is_an_increase() -> None:
+    """Prometheus sees none where a series begins at 1."""
+    metrics = Metrics()
+    metrics.registry.register(ReportCollector(lambda: REPORT, acting=metrics.expect))
+    lines(metrics)
+    expected = 'oompolicy_agent_decisions_total{backend="KernelAssist",mode="Enforce",outcome="NothingEligible"} 0.0'
+    assert expected in lines(metrics)
+
+
+def test_nothing_is_expected_of_a_guard_that_is_off() -> None:
+    metrics = Metrics()
+    metrics.registry.register(ReportCollector(lambda: REPORT | {"backend": "Off"}, acting=metrics.expect))
+    assert not [line for line in lines(metrics) + lines(metrics) if "decisions" in line]

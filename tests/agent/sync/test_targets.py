@@ -203,6 +203,21 @@ def test_what_is_wrong_in_a_pod_is_its_tenants_to_mend() -> None:
     assert "expected a whole number from 0 to 9, found 'high'" in problem.message
 
 
+def test_what_will_be_a_problem_is_one() -> None:
+    rule = {"name": "all", "match": {"namespaceSelector": {}}, "protect": {"upTo": "Always"}}
+    (problem,) = plan(world(policy(rules=[rule])), "w1").problems
+    assert problem == "Policy mixed: nobody on this node may be killed: rules protect all 1 pods that could be"
+
+
+def test_what_is_protected_is_counted_by_its_requests() -> None:
+    match = {"namespaceSelector": {"matchLabels": {"tier": "data"}}}
+    protecting = policy(rules=[{"name": "data", "match": match, "protect": {"upTo": "Request"}}])
+    namespaces = (named("shop", labels={"tier": "data"}), named("elsewhere"))
+    of = world(protecting, pods=(pod(), pod("other", "elsewhere")), namespaces=namespaces)
+    assert plan(of, "w1").protected_request_bytes == 1 << 20
+    assert Plan(None).protected_request_bytes is None
+
+
 def test_a_policy_that_is_off_is_told_as_off() -> None:
     assert document(world(policy(mode="Off")))["policy"]["mode"] == "Off"
 

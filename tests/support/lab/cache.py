@@ -17,7 +17,7 @@ from pathlib import Path
 
 from lab import report
 
-__all__ = ["built", "cache_root", "key_of"]
+__all__ = ["built", "cache_root", "is_built", "key_of"]
 
 KEPT = 3
 """How many builds of the same name stay: for this checkout, another one, and the state before the last change."""
@@ -44,7 +44,7 @@ def built(name: str, inputs: Iterable[str | bytes | Path], build: Callable[[Path
 
     `says` tells a person what is going on and how long it takes; the time it really took is printed at the end.
     """
-    target = cache_root() / f"{name}-{key_of(inputs)}"
+    target = _place_of(name, inputs)
     if not target.exists():
         with _locked(target.with_suffix(".lock")):
             if not target.exists():
@@ -52,6 +52,15 @@ def built(name: str, inputs: Iterable[str | bytes | Path], build: Callable[[Path
                 _forget_oldest(name)
     os.utime(target)
     return target
+
+
+def is_built(name: str, inputs: Iterable[str | bytes | Path]) -> bool:
+    """Whether `built` would return at once."""
+    return _place_of(name, inputs).exists()
+
+
+def _place_of(name: str, inputs: Iterable[str | bytes | Path]) -> Path:
+    return cache_root() / f"{name}-{key_of(inputs)}"
 
 
 def _forget_oldest(name: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lab import cache, debian
 
-__all__ = ["patched_kernel"]
+__all__ = ["is_built", "patched_kernel"]
 
 FILES = Path(__file__).parents[3] / "agent" / "kernel"
 SUITE, PACKAGE = "trixie", "linux-source-7.3"
@@ -24,11 +24,19 @@ FRAGMENTS = ("oompolicy", "minimal")
 
 def patched_kernel(config: str = "minimal") -> Path:
     """The kernel, from the cache or built now; `config` is one of those that agent/kernel/build has by name."""
+    says = f"Linux 7.3 with the BPF OOM hook, {MINUTES[config]} minutes on two cores"
+    return cache.built(f"kernel-{config}", _inputs(config), partial(_build, config), says=says) / "vmlinuz"
+
+
+def is_built(config: str = "minimal") -> bool:
+    """Whether nobody would have to wait for it."""
+    return cache.is_built(f"kernel-{config}", _inputs(config))
+
+
+def _inputs(config: str) -> list[str | Path]:
     fragments = [FILES / f"config/{name}.config" for name in (*FRAGMENTS, config)]
     files = [FILES / "build", *sorted((FILES / "patches").iterdir()), *dict.fromkeys(fragments)]
-    inputs: list[str | Path] = [config, *(part for path in files for part in (path.name, path))]
-    says = f"Linux 7.3 with the BPF OOM hook, {MINUTES[config]} minutes on two cores"
-    return cache.built(f"kernel-{config}", inputs, partial(_build, config), says=says) / "vmlinuz"
+    return [config, *(part for path in files for part in (path.name, path))]
 
 
 def _build(config: str, folder: Path) -> None:

@@ -67,6 +67,11 @@ class Operator:
         self.process = Daemon(command, log, {"KUBECONFIG": str(kubeconfig)}, patience_seconds=30)
         return self.process
 
+    @property
+    def address(self) -> str:
+        """Where it answers."""
+        return f"127.0.0.1:{self._port}"
+
     def stop(self) -> None:
         """Ends the process as the kubelet would, and waits for it."""
         if self.process:
@@ -93,7 +98,7 @@ class Operator:
 
     def ask(self, path: str) -> str:
         """What it answers there, as to kubelet and to Prometheus; raises OSError, also for an answer of 503."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/{path}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://{self.address}/{path}", timeout=5) as answer:
             text: bytes = answer.read()
         return text.decode()
 
