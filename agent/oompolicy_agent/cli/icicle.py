@@ -53,7 +53,7 @@ def _box(node: Node, known: Mapping[str, str]) -> str:
     facts = [UNKNOWN if node.usage is None else amount(node.usage)]
     if node.priority is not None:
         facts.append(f"{'from ' if node.children else ''}priority {node.priority}")
-    tip = [text(node.path), *facts, *(["on the way to the victim"] if node.is_chosen else [])]
+    tip = [*facts, *(["on the way to the victim"] if node.is_chosen else []), text(node.path)]
     target = f"#order-{node.place}" if node.place else "#tree"
     return (
         f'<a href="{target}"><span class="label" aria-hidden="true"><span class="name">{text(label)}</span>'

@@ -106,7 +106,7 @@ def test_a_box_is_as_wide_as_what_is_known_to_be_in_it() -> None:
 
 def test_who_is_outside_the_domain_is_drawn_beside_it() -> None:
     picture = icicle(decision(domain="/kubepods", victim=victim("/system.slice/x", 1, 1), layers=[]).spec)
-    assert re.findall("<b>(.*?)</b>, (.*?),", picture)[:3] == [
+    assert re.findall("<b>(.*?)</b>.*?, (/.*?)</span>", picture)[:3] == [
         ("the node", "/"),
         ("system.slice", "/system.slice"),
         ("x", "/system.slice/x"),

@@ -25,6 +25,7 @@ __all__ = ["Browser", "Page", "Scheme", "browser"]
 Scheme = Literal["light", "dark"]
 PATIENCE_SECONDS = 30.0
 OPTIONS = (
+    "--headless",
     "--remote-debugging-pipe",
     "--disable-gpu",
     "--hide-scrollbars",
@@ -46,7 +47,7 @@ KEYS: dict[str, dict[str, Any]] = {
 @contextmanager
 def browser() -> Iterator["Browser"]:
     """A running browser."""
-    program = tools.require("chromium-headless-shell", package="chromium-headless-shell")
+    program = tools.require_browser()
     options = (*OPTIONS, "--no-sandbox") if os.geteuid() == 0 else OPTIONS  # root has no sandbox to be put into
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home, Path(home, "log").open("w+b") as log:
         command = ["bash", "-c", ONTO_PIPES, "bash", *tied_to_us(), program, *options, f"--user-data-dir={home}"]

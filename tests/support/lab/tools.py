@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["HOST_PACKAGES", "UNPRIVILEGED_PACKAGES", "MissingToolError", "require", "uv"]
+__all__ = ["BROWSERS", "HOST_PACKAGES", "UNPRIVILEGED_PACKAGES", "MissingToolError", "require", "require_browser", "uv"]
 
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"])
 """Debian keeps mke2fs and others where only root's PATH looks."""
@@ -37,9 +37,11 @@ HOST_PACKAGES = {
     "xz": "xz-utils",
     "/usr/include/libelf.h": "libelf-dev",
     "/usr/include/openssl/ssl.h": "libssl-dev",
-    "chromium-headless-shell": "chromium-headless-shell",  # shows the reports to the tests, without a desktop
 }
 """Each command (or file) that is needed on the host, and the Debian package that brings it."""
+
+BROWSERS = ("chromium-headless-shell", "chromium", "google-chrome")
+"""Any of them shows reports to the tests. The first is Debian's package; Ubuntu has none, it is the user's there."""
 
 UNPRIVILEGED_PACKAGES = {"fakeroot": "fakeroot", "newuidmap": "uidmap"}
 """What is needed besides when nobody is root."""
@@ -63,6 +65,12 @@ def require(command: str, *, package: str) -> str:
     raise MissingToolError(command, package)
 
 
+def require_browser() -> str:
+    """The path of the first of BROWSERS that is there; raises MissingToolError."""
+    found = next((name for name in BROWSERS if _is_here(name)), BROWSERS[0])
+    return require(found, package=f"{BROWSERS[0]} (on Ubuntu install {BROWSERS[-1]} yourself)")
+
+
 def uv() -> Path:
     """Where uv is, or will be: `$UV`, else on PATH, else in a virtual environment of its own in the cache."""
     known = os.environ.get("UV") or shutil.which("uv")
@@ -73,6 +81,8 @@ def uv() -> Path:
 def _missing_packages() -> list[str]:
     needed = HOST_PACKAGES if os.geteuid() == 0 else HOST_PACKAGES | UNPRIVILEGED_PACKAGES
     missing = {package for what, package in needed.items() if not _is_here(what)}
+    if not any(map(_is_here, BROWSERS)) and not _is_ubuntu():
+        missing.add(BROWSERS[0])
     if not _has_venv():
         missing.add("python3-venv")
     return sorted(missing)
@@ -80,6 +90,11 @@ def _missing_packages() -> list[str]:
 
 def _is_here(what: str) -> bool:
     return Path(what).exists() if what.startswith("/") else shutil.which(what, path=SEARCH_PATH) is not None
+
+
+def _is_ubuntu() -> bool:
+    release = Path("/etc/os-release")
+    return release.exists() and bool(re.search(r"^ID=\W?ubuntu\b", release.read_text(), re.MULTILINE))
 
 
 def _has_venv() -> bool:
