@@ -9,6 +9,7 @@ import pytest
 
 import sample_decisions
 from lab.browser import Browser, Page, Scheme, browser
+from lab.tools import MissingToolError, require_browser
 from oompolicy_agent.cli.page import page
 
 SAMPLES = {name.lower(): getattr(sample_decisions, name) for name in sample_decisions.__all__ if name.isupper()}
@@ -25,6 +26,10 @@ CELLS = ".icicle > ul a"
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Browser]:
+    try:
+        require_browser()
+    except MissingToolError as error:
+        pytest.skip(str(error))
     with browser() as started:
         yield started
 
