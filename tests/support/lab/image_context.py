@@ -22,6 +22,9 @@ PROJECT = Path(__file__).parents[3]
 PACKAGES = {"agent": ("oompolicy_api", "oompolicy_agent"), "operator": ("oompolicy_api", "oompolicy_operator")}
 """Which of this project's packages are in which image."""
 
+LEFT_OUT = ("__pycache__", "cli")
+"""The command line is for people's own machines; what it imports is in no image."""
+
 PRECOMPILE = Path(__file__).parent / "precompile.py"
 
 _SCRIPT = "#!/usr/bin/env python3\nimport sys\nfrom {module} import {function}\nsys.exit({function}())\n"
@@ -56,12 +59,13 @@ def lay_out(folder: Path) -> None:
 
 def _add_project(target: Path, packages: tuple[str, ...]) -> None:
     for package in packages:
-        ignored = shutil.ignore_patterns("__pycache__")
+        ignored = shutil.ignore_patterns(*LEFT_OUT)
         shutil.copytree(_package_folders()[package], target / "project" / package, ignore=ignored)
     (target / "bin").mkdir()
     for name, entry in _pyproject()["project"]["scripts"].items():
         module, function = entry.split(":")
-        if module.partition(".")[0] in packages:
+        package, *parts = module.split(".")
+        if package in packages and not set(LEFT_OUT) & set(parts):
             (target / "bin" / name).write_text(_SCRIPT.format(module=module, function=function))
             (target / "bin" / name).chmod(0o755)
 
@@ -89,7 +93,9 @@ def _pyproject() -> dict[str, Any]:
 
 
 def _kept_files(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    return [
+        path for path in folder.rglob("*") if path.is_file() and not set(LEFT_OUT) & set(path.relative_to(folder).parts)
+    ]
 
 
 def _remove(path: Path) -> None:
