@@ -20,7 +20,7 @@ SUITE = "bookworm"
 """Its glibc is old enough for every host that this runs on."""
 PACKAGES = ("prometheus",)
 OPTIONS = ("--dpkgopt=path-exclude=/usr/share/*",)
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 
 
 def programs() -> Path:
