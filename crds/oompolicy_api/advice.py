@@ -3,36 +3,60 @@
 It says so only where it is certain. Two selectors that mean the same in other words are not compared.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import combinations
 
 from oompolicy_api.policy import OOMPolicy
-from oompolicy_api.rules import Match, Rule
+from oompolicy_api.rules import Match
 from oompolicy_api.selectors import LabelSelector, LabelSelectorRequirement
 
 __all__ = ["covers", "is_impossible", "unreachable"]
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a match asks for, made once: each rule is compared with all before it, and there may be 128."""
+
+    of_namespace: frozenset[LabelSelectorRequirement]
+    of_pod: frozenset[LabelSelectorRequirement]
+    classes: frozenset[str]
+    qos: frozenset[str]
+
+    @classmethod
+    def by(cls, match: Match) -> "_Asked":
+        selectors = (match.namespace_selector, match.pod_selector)
+        namespace, pod = (frozenset(_requirements(selector)) for selector in selectors)
+        return cls(namespace, pod, frozenset(match.priority_class_names), frozenset(match.qos_classes))
+
+    def covers(self, narrower: "_Asked") -> bool:
+        """Whether it asks for nothing that the narrower one does not ask for as well."""
+        return (
+            self.of_namespace <= narrower.of_namespace
+            and self.of_pod <= narrower.of_pod
+            and _names_cover(self.classes, narrower.classes)
+            and _names_cover(self.qos, narrower.qos)
+        )
+
+
 def unreachable(policy: OOMPolicy) -> list[str]:
     """One sentence for each rule that never decides anything."""
     found = []
-    rules = policy.spec.rules
-    for number, rule in enumerate(rules):
+    earlier: list[tuple[str, _Asked]] = []
+    for rule in policy.spec.rules:
+        asked = _Asked.by(rule.match)
+        first = next((name for name, wider in earlier if wider.covers(asked)), None)
         if is_impossible(rule.match):
             found.append(f"Rule {rule.name} matches no pod: its selectors contradict themselves")
-        elif (earlier := _covering(rules[:number], rule)) is not None:
-            found.append(f"Rule {rule.name} never decides: rule {earlier.name} before it matches all that it matches")
+        elif first is not None:
+            found.append(f"Rule {rule.name} never decides: rule {first} before it matches all that it matches")
+        earlier.append((rule.name, asked))
     return found
 
 
 def covers(wider: Match, narrower: Match) -> bool:
     """Whether certainly every pod that the one matches is matched by the other, too."""
-    return (
-        _selector_covers(wider.namespace_selector, narrower.namespace_selector)
-        and _selector_covers(wider.pod_selector, narrower.pod_selector)
-        and _names_cover(wider.priority_class_names, narrower.priority_class_names)
-        and _names_cover(wider.qos_classes, narrower.qos_classes)
-    )
+    return _Asked.by(wider).covers(_Asked.by(narrower))
 
 
 def is_impossible(match: Match) -> bool:
@@ -40,19 +64,9 @@ def is_impossible(match: Match) -> bool:
     return any(_contradicts(selector) for selector in (match.namespace_selector, match.pod_selector) if selector)
 
 
-def _covering(earlier: Iterable[Rule], rule: Rule) -> Rule | None:
-    return next((one for one in earlier if covers(one.match, rule.match)), None)
-
-
-def _names_cover(wider: tuple[str, ...], narrower: tuple[str, ...]) -> bool:
+def _names_cover(wider: frozenset[str], narrower: frozenset[str]) -> bool:
     """No names at all are any name."""
-    return not wider or (bool(narrower) and set(narrower) <= set(wider))
-
-
-def _selector_covers(wider: LabelSelector | None, narrower: LabelSelector | None) -> bool:
-    """Whether the wider one asks for nothing that the narrower does not ask for as well."""
-    asked = list(_requirements(narrower))
-    return all(wish in asked for wish in _requirements(wider))
+    return not wider or (bool(narrower) and narrower <= wider)
 
 
 def _contradicts(selector: LabelSelector) -> bool:
