@@ -9,6 +9,7 @@ import os
 
 from oompolicy_agent.guard import adjustments, last_good, ring, status
 from oompolicy_agent.guard.parts import INBOX, OUTBOX, TARGETS, Parts
+from oompolicy_agent.inspection import ANSWER, REQUEST
 
 __all__ = ["withdraw"]
 
@@ -25,6 +26,8 @@ def withdraw(parts: Parts) -> bool:
     state, runtime = settings.state_directory, settings.runtime_directory
     for path in (
         f"{state}/{INBOX}/{TARGETS}",
+        f"{state}/{INBOX}/{REQUEST}",
+        f"{state}/{OUTBOX}/{ANSWER}",
         f"{state}/{OUTBOX}/{status.NAME}",
         f"{state}/{last_good.NAME}",
         f"{runtime}/{adjustments.NAME}",

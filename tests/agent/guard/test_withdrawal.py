@@ -28,13 +28,16 @@ def new(tmp_path: Path) -> Iterator[Node]:
 
 @pytest.fixture
 def node(new: Node) -> Node:
-    """A guard that has adjusted processes, and reported."""
+    """A guard that has adjusted processes, reported, and answered who would die now."""
     for name in (JOURNAL, PUBLISHED):
         (new.host.state / name).write_text("")
     new.tell()
-    new.step()
-    new.settle()
-    assert {"inbox/targets.json", "outbox/guard-status.json", "adjusted.json", "intents"} <= left(new)
+    (new.host.state / "inbox/inspect.json").write_text('{"request": "1"}')
+    for _ in ("answers", "reports"):  # one after the other
+        new.step()
+        new.settle()
+    answered = {"inbox/inspect.json", "outbox/inspected.json"}
+    assert answered | {"inbox/targets.json", "outbox/guard-status.json", "adjusted.json", "intents"} <= left(new)
     return new
 
 
