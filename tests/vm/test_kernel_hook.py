@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from guard_scene import CGROUPS, GENEROUS, Guard, Pod, Scene
+from guard_scene import CGROUPS, GENEROUS, STATE, Guard, Pod, Scene
 from lab import bpf
 from lab.patched_kernel import is_built, patched_kernel
 from lab.vm import PROJECT, VM, boot_vm
@@ -283,10 +283,21 @@ def test_what_somebody_took_away_is_put_back(scene: Scene) -> None:
     assert told(scene) == BOTH
 
 
-def test_a_policy_that_is_off_is_really_gone(scene: Scene) -> None:
+STAYS_EMPTY = 'for _ in $(seq 30); do [ -z "$(ls /sys/fs/bpf)" ] || exit 1; sleep 0.1; done'
+"""Three seconds: a guard that has nothing to do looks once in a second."""
+
+
+def test_a_policy_that_is_off_is_really_gone_and_so_is_everything_when_the_glass_is_broken(scene: Scene) -> None:
     guarded(scene)
     scene.tell(mode="Off", generation=2)
     scene.wait_until("nothing is pinned", lambda: not scene.vm.run(["ls", "/sys/fs/bpf"]).stdout.strip())
+    scene.vm.run(["sh", "-c", STAYS_EMPTY])
+    scene.tell(generation=3)
+    scene.wait_until("it is pinned", lambda: "oompolicy" in scene.vm.run(["ls", "/sys/fs/bpf"]).stdout)
+    scene.vm.run(["touch", f"{STATE}/break-glass"])
+    scene.wait_until("nothing is pinned", lambda: not scene.vm.run(["ls", "/sys/fs/bpf"]).stdout.strip())
+    scene.vm.run(["sh", "-c", STAYS_EMPTY])
+    scene.vm.run(["rm", f"{STATE}/break-glass"])
 
 
 REFUSED = """

@@ -103,8 +103,15 @@ class Backends:
         allowed = (policy and policy.backends) or BEST_FIRST
         return next((name for name in allowed if name in OWN and name not in self._reasons), None)
 
-    def prepare(self, targets: Targets, *, with_swap: bool) -> None:
-        """Does beforehand what a choice needs, and notices when a backend works no more."""
+    def prepare(self, targets: Targets, *, with_swap: bool, is_on_duty: bool = True) -> None:
+        """Does beforehand what a choice needs, and notices when a backend works no more.
+
+        A guard that is not on duty (the policy is Off, somebody has broken the glass) only keeps knowing everybody.
+        """
+        if not is_on_duty:
+            self.let_go()
+            self._plain.prepare(targets, with_swap=with_swap)
+            return
         self._try_again(targets, with_swap=with_swap)
         chosen = self.chosen(targets.policy)
         if chosen != HOOK:

@@ -215,10 +215,11 @@ class Loop:
         is_relaxed = self._parts.enforcer.execution is None and self._lookout.is_relaxed
         if is_relaxed:
             self._parts.enforcer.relax()
-        may_act = self._duty.obstacle is None and policy is not None and policy.mode == ENFORCE
-        if self._duty.obstacle:
+        is_on_duty = self._duty.obstacle is None
+        may_act = is_on_duty and policy is not None and policy.mode == ENFORCE
+        if not is_on_duty:
             self._parts.chooser.let_go()
-        self._upkeep.do(reading, may_act=may_act, is_relaxed=is_relaxed, has_changed=has_changed)
+        self._upkeep.do(reading, is_on_duty=is_on_duty, may_act=may_act, is_relaxed=is_relaxed, has_changed=has_changed)
 
     def _publish(self, *, has_changed: bool) -> None:
         self.problems.update(self._lookout.problems)

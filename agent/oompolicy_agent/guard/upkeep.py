@@ -25,11 +25,12 @@ class Upkeep:
         self._is_stale = True
         self._shaped_at = float("-inf")
 
-    def do(self, reading: Reading, *, may_act: bool, is_relaxed: bool, has_changed: bool) -> None:
+    def do(self, reading: Reading, *, is_on_duty: bool, may_act: bool, is_relaxed: bool, has_changed: bool) -> None:
         """Takes the pass in, and does what is due.
 
         Args:
             reading: of the domains, now.
+            is_on_duty: whether anything at all may be decided here.
             may_act: whether the policy wants victims killed; else nothing on the node may be touched.
             is_relaxed: whether nothing is short and nobody is on the way out.
             has_changed: whether targets or memcgs have.
@@ -41,7 +42,7 @@ class Upkeep:
             self._let_go()
         if not is_relaxed:
             return
-        parts.chooser.prepare(parts.inbox.targets, with_swap=reading.node.has_swap)
+        parts.chooser.prepare(parts.inbox.targets, with_swap=reading.node.has_swap, is_on_duty=is_on_duty)
         self._inspection.answer(with_swap=reading.node.has_swap)
         if may_act and self._is_due(time.monotonic()):
             self._shape(reading)

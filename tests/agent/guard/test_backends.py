@@ -238,6 +238,12 @@ def test_a_policy_that_does_not_allow_it_has_it_withdrawn_once(hooked: Backends,
     assert hooked.acts_early(policy("KernelAssist"))
 
 
+def test_off_duty_it_stays_withdrawn_and_comes_back_with_the_duty(hooked: Backends, hook: FakeHook) -> None:
+    for is_on_duty in (True, False, False, False, True):
+        hooked.prepare(told(), with_swap=False, is_on_duty=is_on_duty)
+    assert said(hook) == ["put in force", "withdrawn", "put in force"]
+
+
 def test_where_nobody_wants_it_that_of_an_earlier_guard_is_withdrawn(hooked: Backends, hook: FakeHook) -> None:
     for _ in range(2):
         hooked.let_go()
