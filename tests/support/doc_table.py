@@ -67,7 +67,9 @@ ELSEWHERE: Final = (
         "the Job that runs first needs a node to run on",
         "tests/node/test_removal.py::test_an_uninstalled_chart_leaves_the_node_as_it_was_and_blocks_no_deletion",
     ),
-    Elsewhere("kubectl oompolicy rank NODE", _NO_NODE, "tests/agent/cli/test_rank.py"),
+    Elsewhere(
+        "kubectl oompolicy rank NODE", _NO_NODE, "tests/node/test_kills.py::test_the_guard_says_who_would_die_now"
+    ),
     Elsewhere(
         "kubectl --namespace oompolicy-agents logs daemonset/oompolicy-trial --container guard --follow",
         _NO_NODE,
