@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from oompolicy_agent.model import Candidate, Layer, Memcg, Snapshot, TieBreak
 
-__all__ = ["SnapshotError", "candidate_document", "layer_document", "parse", "snapshot_document"]
+__all__ = ["SnapshotError", "candidate_document", "layer_document", "parse", "parsed", "snapshot_document"]
 
 Reader = Callable[[str, object], Any]
 """Checks one value, whose field it is told, and returns it as Python has it."""
@@ -38,7 +38,12 @@ class SnapshotError(ValueError):
 
 def parse(document: bytes) -> Snapshot:
     """The snapshot in a JSON document. Raises SnapshotError for the first thing that is wrong with it."""
-    fields = _fields("", _decoded(document), _SNAPSHOT, required=("domain", "cgroups"))
+    return parsed(_decoded(document))
+
+
+def parsed(document: object) -> Snapshot:
+    """The same, of a document that has been decoded."""
+    fields = _fields("", document, _SNAPSHOT, required=("domain", "cgroups"))
     snapshot = Snapshot(**fields)
     _check_domain(snapshot)
     return snapshot

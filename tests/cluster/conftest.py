@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from lab.control_plane import ControlPlane
+from operating.process import Operator, installed_operator
 
 CRDS = Path(__file__).parents[2] / "crds"
 
@@ -17,6 +18,13 @@ def control_plane() -> Iterator[ControlPlane]:
     with ControlPlane(audit=True) as running:
         running.kubectl("apply", "--server-side", "-f", str(CRDS))
         running.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+        yield running
+
+
+@pytest.fixture(scope="module")
+def operator(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+    """The operator of the chart as it is, for the tests of one file."""
+    with installed_operator(control_plane, tmp_path_factory.mktemp("operator")) as running:
         yield running
 
 

@@ -16,7 +16,7 @@ from lab.control_plane import ControlPlane, KubectlError
 from lab.daemon import wait_for
 from oompolicy_agent.sync.decisions import decision_for
 from operating.given import PATIENCE, Given
-from operating.process import NAMESPACE, Operator, helm
+from operating.process import NAMESPACE, Operator, installed_operator
 
 pytestmark = pytest.mark.cluster
 
@@ -27,11 +27,10 @@ KEEP = 3
 @pytest.fixture(scope="module")
 def operator(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     """An operator that keeps few decisions."""
-    helm(control_plane, "upgrade", "--install", "--set=crds.install=false", f"--set=decisions.keep={KEEP}")
-    running = Operator(control_plane, tmp_path_factory.mktemp("operator"))
-    running.start()
-    yield running
-    running.stop()
+    with installed_operator(
+        control_plane, tmp_path_factory.mktemp("operator"), f"--set=decisions.keep={KEEP}"
+    ) as running:
+        yield running
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from lab.prometheus import Prometheus
 from monitoring import RULES, alerts, metrics_in, queries, report
 from operating.agent import Agent
 from operating.given import PATIENCE
-from operating.process import Operator, helm
+from operating.process import Operator
 
 pytestmark = pytest.mark.cluster
 
@@ -22,15 +22,6 @@ SHOP = "monitored-shop"
 MOST_SERIES = 60
 """Of one agent under one policy, whatever happens on its node."""
 DECISIONS = ("Killed", "Futile", "NothingEligible")
-
-
-@pytest.fixture(scope="module")
-def operator(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
-    helm(control_plane, "upgrade", "--install", "--set=crds.install=false")  # the CRDs are there already
-    running = Operator(control_plane, tmp_path_factory.mktemp("operator"))
-    running.start()
-    yield running
-    running.stop()
 
 
 @pytest.fixture(scope="module")

@@ -14,18 +14,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from lab.control_plane import ControlPlane, KubectlError
 from operating.crds import next_version
 from operating.given import PATIENCE, Given
-from operating.process import AGENTS, Operator, helm
+from operating.process import AGENTS, Operator
 
 pytestmark = pytest.mark.cluster
-
-
-@pytest.fixture(scope="module")
-def operator(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
-    helm(control_plane, "upgrade", "--install", "--set=crds.install=false")  # the CRDs are there already
-    running = Operator(control_plane, tmp_path_factory.mktemp("operator"))
-    running.start()
-    yield running
-    running.stop()
 
 
 @pytest.fixture

@@ -70,8 +70,6 @@ def test_each_alert_says_what_is_wrong_and_where_to_read_on(name: str) -> None:
     assert re.search(r"\d|\$value", said["description"])
     page, _, anchor = said["runbook"].partition("#")
     assert anchor
-    if not (ROOT / page).exists():
-        pytest.skip(f"{page} is not written yet")
     assert anchor in anchors(ROOT / page)
 
 

@@ -40,7 +40,7 @@ def memcg_tree(spec: OOMDecisionSpec) -> Node:
     for layer in spec.layers:
         parent = _mark(root, layer.parent)
         for path in (layer.chosen, *layer.spared):
-            _reach(root, path)
+            _way(root, path)
         _mark(root, layer.chosen)
         parent.unnamed = max(0, (layer.spared_count or 0) - len(layer.spared))
     for place, victim in enumerate(spec.ranking, 1):
@@ -67,10 +67,6 @@ def _way(root: Node, path: str) -> list[Node]:
         above = nodes[-1]
         nodes.append(above.children.setdefault(name, Node(name, f"{above.path.rstrip('/')}/{name}")))
     return nodes
-
-
-def _reach(root: Node, path: str) -> Node:
-    return _way(root, path)[-1]
 
 
 def _mark(root: Node, path: str) -> Node:

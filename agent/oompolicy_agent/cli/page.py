@@ -48,12 +48,12 @@ def _choice(spec: OOMDecisionSpec) -> str:
     """The tree, the layers and the order, as far as they are recorded."""
     if not spec.layers and not spec.ranking:
         return f"<p>{NO_LAYERS}</p>"
-    text = f'<h2 id="tree">The tree, and the way to the victim</h2>{icicle(spec)}'
+    parts = f'<h2 id="tree">The tree, and the way to the victim</h2>{icicle(spec)}'
     if rows := [_layer(choice(one, spec)) for one in spec.layers]:
-        text += f"<h2>Layer by layer</h2>{_table('From the domain down', LAYERS, rows)}"
+        parts += f"<h2>Layer by layer</h2>{_table('From the domain down', LAYERS, rows)}"
     if rows := [_row(number, one, spec) for number, one in enumerate(spec.ranking, 1)]:
-        text += f"<h2>The order</h2>{_table('First to die first', ORDER, rows)}"
-    return text
+        parts += f"<h2>The order</h2>{_table('First to die first', ORDER, rows)}"
+    return parts
 
 
 def _facts(decision: OOMDecision) -> str:

@@ -2,7 +2,6 @@
 
 import argparse
 import itertools
-import json
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -14,7 +13,7 @@ from oompolicy_agent.explain import amount, why
 from oompolicy_agent.inspection import PORT
 from oompolicy_agent.model import Candidate, DecidedBy, TieBreak
 from oompolicy_agent.select import victims
-from oompolicy_agent.snapshot_json import SnapshotError, parse
+from oompolicy_agent.snapshot_json import SnapshotError, parsed
 
 __all__ = ["add", "entries"]
 
@@ -56,7 +55,7 @@ def run(options: argparse.Namespace) -> None:
 def entries(answer: Mapping[str, Any], most: int | None) -> Iterator[dict[str, Any]]:
     """The first of the order, with whose each is and why it comes before the next; raises CommandError."""
     try:
-        snapshot = parse(json.dumps(answer["snapshot"]).encode())
+        snapshot = parsed(answer["snapshot"])
     except (KeyError, SnapshotError) as error:
         raise CommandError(f"expected a tree of memcgs from the agent, found something else: {error}") from error
     known = answer.get("victims") or {}

@@ -1,8 +1,6 @@
 """`kubectl oompolicy report NAME --html FILE`: one decision as a page to look at, to keep, or to send."""
 
 import argparse
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +8,12 @@ from oompolicy_agent.cli.decisions import found_by_name
 from oompolicy_agent.cli.live import Cluster, CommandError, add_cluster
 from oompolicy_agent.cli.page import page
 from oompolicy_agent.manifests import read_manifests
+from oompolicy_agent.sync.files import replace_text
 from oompolicy_api.decision import OOMDecision
 
 __all__ = ["add"]
+
+MODE = 0o644
 
 
 def add(commands: Any) -> None:  # noqa: ANN401 - argparse has no public type for it
@@ -38,7 +39,7 @@ def run(options: argparse.Namespace) -> None:
         print(text)  # noqa: T201 - this is a command
         return
     try:
-        _replace(Path(options.html), text)
+        replace_text(Path(options.html), text, MODE)
     except OSError as error:
         raise CommandError(f"{options.html}: {error.strerror}") from error
 
@@ -51,16 +52,3 @@ def _decision(options: argparse.Namespace) -> OOMDecision:
     if found is None:
         raise CommandError(f"expected an OOMDecision {options.name} in {', '.join(options.against)}, found none")
     return found
-
-
-def _replace(path: Path, text: str) -> None:
-    """Whole or not at all."""
-    descriptor, scratch = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(scratch).chmod(0o644)
-        Path(scratch).replace(path)
-    except BaseException:
-        Path(scratch).unlink(missing_ok=True)
-        raise

@@ -13,7 +13,7 @@ __all__ = ["timeline"]
 
 WIDTH, HEIGHT = 1000.0, 240.0
 MOST_TIMES, MOST_AMOUNTS = 5, 4
-MEBIBYTE, SECOND = 1 << 20, 1000
+SECOND = 1000
 ROOM = 1.06
 """Of the highest value: how high the picture is, so that no line lies on its edge."""
 NAMED = 'aria-labelledby="course" aria-describedby="numbers"'
@@ -65,10 +65,10 @@ def _picture(samples: Sequence[Sample], threshold: int | None, frame: Frame, mar
     dots = "".join(f"M{point}h0" for point in points)
     lines = [_level("zero", frame.y(0))] + ([_level("threshold", frame.y(threshold))] if threshold is not None else [])
     at = frame.x(0) * WIDTH
-    words = f"What was left around the {mark}", _told(samples, threshold, mark)
     return (
         f'<svg viewBox="0 0 {WIDTH:g} {HEIGHT:g}" preserveAspectRatio="none" role="img" {NAMED}>'
-        f'<title id="course">{words[0]}</title><desc id="numbers">{words[1]}</desc>'
+        f'<title id="course">What was left around the {mark}</title>'
+        f'<desc id="numbers">{_told(samples, threshold, mark)}</desc>'
         f'{_bars(samples, frame)}{"".join(lines)}<path class="mark" d="M{at:.1f} 0V{HEIGHT:g}"/>'
         f'<path class="margin" d="M{"L".join(points)}"/><path class="dots" d="{dots}"/></svg>'
     )

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-__all__ = ["read_json", "replace_json"]
+__all__ = ["read_json", "replace_json", "replace_text"]
 
 MODE = 0o640
 MAXIMUM_BYTES = 8 << 20
@@ -14,12 +14,17 @@ MAXIMUM_BYTES = 8 << 20
 
 def replace_json(path: Path, content: Any) -> None:  # noqa: ANN401 - whatever JSON can say
     """Replaces `path` by `content`; raises OSError and leaves the old file when that fails."""
+    replace_text(path, json.dumps(content, separators=(",", ":")), MODE)
+
+
+def replace_text(path: Path, text: str, mode: int) -> None:
+    """The same with any text."""
     # A name of its own: the programs of two agents on one node may well have the same process id, each in its pod.
     descriptor, scratch = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            os.fchmod(file.fileno(), MODE)
-            json.dump(content, file, separators=(",", ":"))
+            os.fchmod(file.fileno(), mode)
+            file.write(text)
             file.flush()
             os.fsync(file.fileno())
         Path(scratch).replace(path)

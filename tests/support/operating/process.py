@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from lab import binaries
 from lab.control_plane import ControlPlane
 from lab.daemon import Daemon, free_port, wait_for
 
-__all__ = ["AGENTS", "NAMESPACE", "Operator", "helm", "kubeconfig_of"]
+__all__ = ["AGENTS", "NAMESPACE", "Operator", "helm", "installed_operator", "kubeconfig_of"]
 
 NAMESPACE = "oompolicy-system"
 AGENTS = "oompolicy-agents"
@@ -108,3 +110,13 @@ class Operator:
         path = self.folder / "operator.yaml"
         path.write_text(yaml.safe_dump(settings | {"healthPort": self._port}))
         return path
+
+
+@contextmanager
+def installed_operator(control_plane: ControlPlane, folder: Path, *options: str) -> Iterator[Operator]:
+    """Installs the chart, but for its CRDs, with these options of helm's; its operator runs while the context lasts."""
+    helm(control_plane, "upgrade", "--install", "--set=crds.install=false", *options)
+    running = Operator(control_plane, folder)
+    running.start()
+    yield running
+    running.stop()
