@@ -33,9 +33,9 @@ lint: setup ## Style, types and the boundaries between packages
 	@$(RUN) lint-imports
 
 test: lint ## Every test there is, on real parts (TESTS=tests/agent for some of them)
-	@$(RUN) pytest $(TESTS)
+	@$(RUN) $(if $(filter tests,$(TESTS)),python -m every_test,pytest $(TESTS))
 
-test-kernel: setup ## The patches of agent/kernel: builds that kernel (a quarter of an hour, once; KERNEL=debug: with lockdep and KASAN) and runs OOMs on it
+test-kernel: setup ## The patches of agent/kernel: builds that kernel (a quarter of an hour, once; KERNEL=debug: with lockdep and KASAN, KERNEL=/path/to/vmlinuz: yours) and runs OOMs on it
 	@OOMPOLICY_KERNEL=$(or $(KERNEL),minimal) $(RUN) pytest tests/vm/test_kernel_hook.py
 
 bench: setup ## How fast it decides, as ratios within one run

@@ -12,6 +12,7 @@ import pytest
 from guard_scene import CGROUPS, GENEROUS, Pod, Scene
 from lab.guest_process import GuestProcess
 from lab.vm import VM
+from proofs import WHOLE
 from shortages import KILLED, start
 
 pytestmark = pytest.mark.vm
@@ -25,7 +26,7 @@ BUSY = (CACHE, STORE)
 BUSY_MEBIBYTES = 80
 RATE = 30
 """MiB/s."""
-RUNS = 6
+RUNS = 6 if WHOLE else 3
 KUBEPODS = f"{CGROUPS}/kubepods"
 
 

@@ -19,7 +19,7 @@ from proofs import WHOLE
 from scenarios import SCENARIOS, Scenario
 
 KERNEL = os.environ.get("OOMPOLICY_KERNEL", "")
-"""Which configuration; empty: the minimal one, if somebody has built it."""
+"""Which configuration, or a kernel's image; empty: the minimal one, if somebody has built it."""
 
 pytestmark = pytest.mark.vm
 
@@ -41,7 +41,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VM]:
     """One with the patched kernel, the policies, and their loader."""
     if not KERNEL and not is_built():
         pytest.skip("the kernel with the OOM hook is not built: `make test-kernel` builds it in a quarter of an hour")
-    kernel = patched_kernel(KERNEL or "minimal")
+    kernel = Path(KERNEL) if "/" in KERNEL else patched_kernel(KERNEL or "minimal")
     with boot_vm(kernel=kernel, memory_mib=512, folder=tmp_path_factory.mktemp("vm")) as vm:
         for path in bpf.programs(HANDLERS).iterdir():
             vm.push(path, f"{DIRECTORY}/{path.name}")

@@ -13,7 +13,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Self
 
-from lab import accelerator, tools
+from lab import tools
+from lab.accelerator import accelerator, qemu
 from lab.daemon import tied_to_us
 from lab.rootfs import RootFilesystem
 
@@ -112,9 +113,11 @@ class Machine:
 
 
 def _command(hardware: Hardware, root: RootFilesystem, folder: Path, agent: int) -> list[str]:
-    options, kernel = f"{KERNEL_OPTIONS} {hardware.kernel_options}".strip(), hardware.kernel or root.kernel
+    kernel = hardware.kernel or root.kernel
+    chosen = accelerator(kernel)
+    options = f"{KERNEL_OPTIONS} {chosen.kernel} {hardware.kernel_options}"
     return [
-        *accelerator.qemu(kernel),
+        *qemu(chosen),
         *("-m", str(hardware.memory_mib), "-smp", str(hardware.cpus)),
         *("-kernel", os.fspath(kernel), "-append", options),
         *("-serial", f"file:{folder / 'console.log'}"),
