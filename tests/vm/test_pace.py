@@ -89,7 +89,7 @@ def test_a_shortage_that_lasts_costs_no_more_than_the_budget(scene: Scene) -> No
 
 def slowly(scene: Scene) -> GuestProcess:
     """A shortage that would take twenty seconds to become serious."""
-    scene.hold(PROTECTED, steady(scene) - 130)
+    scene.fill(PROTECTED, steady(scene) - 150)
     return scene.grow(PROTECTED, 2)
 
 
