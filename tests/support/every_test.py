@@ -12,7 +12,8 @@ from lab.ahead import Ahead
 MACHINES = "vm or node"
 """Marks of tests that need one."""
 
-BESIDE_EACH_OTHER = ("--numprocesses=auto", "--dist=loadfile")
+BESIDE_EACH_OTHER = ("--numprocesses=auto", "--dist=loadfile", "--no-loadscope-reorder")
+"""File by file in their order, in which short ones come last; pytest-xdist's own begins with those of many tests."""
 
 
 def main(arguments: list[str]) -> int:
