@@ -80,11 +80,6 @@ class Operator:
             self.process.stop()
         self.process = None
 
-    def launch_if_ended(self) -> None:
-        """Starts it again where it has ended by itself, as kubelet does: without its Lease it must not go on."""
-        if self.process and not self.process.alive():
-            self.launch()
-
     def kill(self) -> None:
         """Ends the process where it stands."""
         if self.process:
