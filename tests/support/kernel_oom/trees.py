@@ -19,6 +19,7 @@ from oompolicy_agent.guard.hook import withdraw
 from oompolicy_agent.guard.hook_abi import Outcome, Verdict
 from oompolicy_agent.guard.memcgs import CgroupFS
 from oompolicy_agent.select import champion
+from random_oom.stage import wait_until
 from random_oom.worker import CGROUPS, MEBIBYTE, Worker
 
 ROOM, STEP = 4, 2
@@ -54,6 +55,7 @@ class Tree:
         self._domain = chance.choice(inner)
         self._told, self._tie_break, self._default = drawn(chance, self._trees.places)
         self._hog = self._with_hog()
+        self._living = len(self._inhabited())
         decider.tell(self._told, tie_break=self._tie_break, default_priority=self._default)
 
     def play(self, score: Score) -> None:
@@ -69,6 +71,7 @@ class Tree:
             self._decider.verdicts.clear()
             score.events += len(fresh)
             score.unclear += max(0, len(fresh) - 1)
+            self._living -= sum(verdict.killed for verdict in fresh)
             score.nothing += [verdict.outcome for verdict in fresh].count(Outcome.NOTHING_ELIGIBLE)
             if len(fresh) == 1 and (difference := self._difference(fresh[0], populated)):
                 score.wrong.append(difference)
@@ -97,7 +100,16 @@ class Tree:
         return True
 
     def _populated(self) -> dict[int, bool]:
-        return {place.id: bool(self._cgroups.is_populated(place.path)) for place in self._trees.places}
+        """Of each memcg, once the killed have left theirs: the kernel has their memory back a little earlier."""
+        wait_until("the dead have left their memcgs", lambda: len(self._inhabited()) <= self._living)
+        return {place.id: self._is_populated(place) for place in self._trees.places}
+
+    def _inhabited(self) -> list[Place]:
+        """The leaves with a process; in none there is more than one."""
+        return [place for place in self._trees.places if place.is_leaf and self._is_populated(place)]
+
+    def _is_populated(self, place: Place) -> bool:
+        return bool(self._cgroups.is_populated(place.path))
 
     def _difference(self, verdict: Verdict, populated: Mapping[int, bool]) -> str | None:
         """What the specification says of the same numbers, if it is something else."""
