@@ -20,7 +20,7 @@ pytestmark = pytest.mark.node
 OUTAGE_SECONDS = int(os.environ.get("OOMPOLICY_OUTAGE_SECONDS", "20"))
 """How long the API server is away; more, to see that time makes no difference."""
 
-WAITS = "until [ -e /tmp/go ]; do sleep 0.2; done; exec python3 -u /workload.py grow --mebibytes-per-second=40"
+WAITS = "until [ -e /tmp/go ]; do sleep 0.2; done; exec /workload grow --mebibytes-per-second=40"
 
 
 def pod(name: str, app: str, **container: object) -> dict[str, Any]:

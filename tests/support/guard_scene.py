@@ -12,16 +12,15 @@ from typing import Any
 from journal_text import records
 from kubelet_tree import BRANCHES, CGROUPS, Pod, targets_document
 from lab.guest_process import GuestProcess
-from lab.vm import PROJECT, VM
+from lab.vm import VM, WORKLOAD
 
-__all__ = ["CGROUPS", "GENEROUS", "INTENTS", "STATE", "TARGETS", "WORKLOAD", "Guard", "Pod", "Scene"]
+__all__ = ["CGROUPS", "GENEROUS", "INTENTS", "STATE", "TARGETS", "Guard", "Pod", "Scene"]
 
 STATE = "/var/lib/oompolicy"
 TARGETS = f"{STATE}/inbox/targets.json"
 RUNTIME = "/run/oompolicy"
 INTENTS = f"{RUNTIME}/intents"
 """The ring that a decision is in until the journal has it."""
-WORKLOAD = ("python3", "-u", f"{PROJECT}/tests/workload/workload.py")
 GENEROUS = 120
 """Seconds: the machine is emulated and shared; nothing here should take a tenth of it."""
 
@@ -111,8 +110,8 @@ class Scene:
         return process
 
     def work(self, pod: Pod, *arguments: str) -> GuestProcess:
-        """A workload in the pod's first container; the arguments are those of tests/workload/workload.py."""
-        return self.start(pod.container_path, [*WORKLOAD, *arguments], oom_score_adj=pod.oom_score_adj)
+        """A workload in the pod's first container; the arguments are those of tests/workload/workload.c."""
+        return self.start(pod.container_path, [WORKLOAD, *arguments], oom_score_adj=pod.oom_score_adj)
 
     def guard(self, *options: str, prefix: Sequence[str] = (), env: Mapping[str, str] | None = None) -> Guard:
         """Starts a guard in a memcg of the host; returns once it guards."""

@@ -5,9 +5,9 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from guard_scene import CGROUPS, GENEROUS, WORKLOAD, Pod, Scene
+from guard_scene import CGROUPS, GENEROUS, Pod, Scene
 from lab.guest_process import GuestProcess
-from lab.vm import VM
+from lab.vm import VM, WORKLOAD
 from oompolicy_agent.guard.clock import parse
 
 pytestmark = pytest.mark.vm
@@ -53,7 +53,7 @@ def test_of_equal_replicas_on_a_full_node_some_die_and_nobody_else(crowd: Scene)
     guard = scene.guard()
     critical = scene.hold(CRITICAL, 200, touch=True)
     vm.run(["mkdir", f"{CGROUPS}/system"])
-    system = scene.start("/system", [*WORKLOAD, "hold", "--mebibytes", "50"])
+    system = scene.start("/system", [WORKLOAD, "hold", "--mebibytes", "50"])
     system.wait_for("holding", GENEROUS)
     threshold = scene.status()["thresholdBytes"]
     watcher = scene.start("/guard", ["python3", "-S", "-u", "-c", WATCHER, str(threshold)])

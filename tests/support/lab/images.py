@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lab import base_image, binaries, cache, image_context
+from lab import base_image, binaries, cache, image_context, workload
 from lab.buildah import Buildah
 from lab.image_context import PROJECT
 
@@ -25,9 +25,9 @@ _BASE = "localhost/oompolicy/base:dev"
 
 def bundle() -> Path:
     """An OCI archive with all four images; shared layers are in it once."""
-    workload = [PROJECT / "tests/workload" / name for name in ("Containerfile", "workload.py")]
-    recipe = [PROJECT / "agent/Containerfile", PROJECT / "operator/Containerfile", *workload, Path(__file__)]
-    inputs = [*image_context.inputs(), *recipe, base_image.base(), binaries.pause()]
+    folders = (PROJECT / "agent", PROJECT / "operator", workload.FOLDER)
+    recipe = [*(folder / "Containerfile" for folder in folders), Path(__file__)]
+    inputs = [*image_context.inputs(), *recipe, base_image.base(), workload.program(), binaries.pause()]
     says = "operator, agent, workload and pause, half a minute"
     return cache.built("images", inputs, _build, says=says) / "images.tar"
 
@@ -38,7 +38,7 @@ def _build(folder: Path) -> None:
     builder.import_content(_BASE, base_image.base())
     builder.build(AGENT, PROJECT / "agent/Containerfile", folder / "context", _BASE)
     builder.build(OPERATOR, PROJECT / "operator/Containerfile", folder / "context", _BASE)
-    builder.build(WORKLOAD, PROJECT / "tests/workload/Containerfile", PROJECT / "tests/workload", _BASE)
+    builder.build(WORKLOAD, workload.FOLDER / "Containerfile", workload.program().parent, _BASE)
     builder.import_content(SANDBOX, binaries.pause(), '--entrypoint=["/pause"]')
     for image in (AGENT, OPERATOR, WORKLOAD, SANDBOX):
         builder.push(image, folder / "layout")

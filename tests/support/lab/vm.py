@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from lab import report
+from lab import report, workload
 from lab.channel import Channel
 from lab.guest_process import GuestLostError, GuestProcess
 from lab.qemu import Access, Disk, Hardware, Machine
 from lab.rootfs import root_filesystem
 
-__all__ = ["PROJECT", "VM", "boot_vm", "booted"]
+__all__ = ["PROJECT", "VM", "WORKLOAD", "boot_vm", "booted"]
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 
@@ -21,6 +21,9 @@ PROJECT = "/project"
 """Where the guest has its copy of the checkout's `SHARED` folders, as they were when it booted."""
 
 SHARED = ("agent", "tests")
+
+WORKLOAD = "/lab/workload"
+"""Where the guest has what tests run as a workload."""
 
 BOOT_SECONDS = 60
 """Generous: two seconds with nothing else on the machine."""
@@ -147,6 +150,7 @@ def boot_vm(
         with booted(hardware, folder or Path(scratch)) as vm:
             for name in SHARED:
                 vm.push_folder(CHECKOUT / name, f"{PROJECT}/{name}")
+            vm.push(workload.program(), WORKLOAD)
             if swap_mib:
                 vm.run(["mkswap", vm.disk("swap")])
                 vm.run(["swapon", vm.disk("swap")])
