@@ -29,7 +29,7 @@ lint: setup ## Style, types and the boundaries between packages
 	@$(UV) lock --check --quiet
 	@$(RUN) ruff format --check --quiet .
 	@$(RUN) ruff check --quiet .
-	@$(RUN) mypy
+	@MYPY_CACHE_DIR=$${OOMPOLICY_CACHE:-$$HOME/.cache/oompolicy}/mypy $(RUN) mypy
 	@$(RUN) lint-imports
 
 test: lint ## Every test there is, on real parts (TESTS=tests/agent for some of them)

@@ -4,6 +4,7 @@
 runs out: two processors are all that most of us have, and how soon a guard acts is what these tests are about.
 """
 
+import os
 import subprocess
 import sys
 
@@ -12,8 +13,9 @@ from lab.ahead import Ahead
 MACHINES = "vm or node"
 """Marks of tests that need one."""
 
-BESIDE_EACH_OTHER = ("--numprocesses=auto", "--dist=loadfile", "--no-loadscope-reorder")
-"""File by file in their order, in which short ones come last; pytest-xdist's own begins with those of many tests."""
+BESIDE_EACH_OTHER = (f"--numprocesses={(os.cpu_count() or 1) + 1}", "--dist=loadfile", "--no-loadscope-reorder")
+"""One more than there are processors, because these tests mostly wait; file by file in their order, in which short ones
+come last (pytest-xdist's own begins with those of many tests)."""
 
 
 def main(arguments: list[str]) -> int:
