@@ -25,7 +25,7 @@ BATCH = Pod("batch", priority=10, oom_score_adj=-997, request_mebibytes=150)
 HOG = Pod("hog", priority=100, qos="besteffort", oom_score_adj=1000)
 LIMIT_MIB = 64
 HIGH_LIMIT_MIB = 16
-FILES, FILE_MIB = 4, 18
+FILES, FILE_MIB = 4, 32
 HUGE_FILE_MIB = 1200
 """More than the machine has."""
 FILE = "/root/big"
@@ -126,7 +126,8 @@ def test_pressure_of_a_pods_own_kills_nobody_while_the_node_stands_just_under_it
     batch = prepare(scene)
     reclaim(scene)
     threshold = threshold_mib(scene)
-    scene.fill(CRITICAL, scene.available() - threshold * 7 // 8)
+    while (over := scene.available() - threshold * 7 // 8) > 0:  # the cache of the busy pod comes and goes
+        scene.fill(CRITICAL, over)
     before = count(scene)
     seen = look_on(scene)
     assert count(scene) > before

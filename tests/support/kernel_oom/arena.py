@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from oompolicy_agent.guard.assist_abi import Flag, Target
-from random_oom.host import available
+from random_oom.host import available, kernel_kills
 from random_oom.stage import is_removed, wait_until
 from random_oom.worker import CGROUPS, MEBIBYTE, Worker
 
@@ -57,11 +57,11 @@ class Arena:
 
     def run_out(self) -> Outcome:
         """Has the hog take too much; returns once it has it, or has died, and nobody dies any more."""
-        before = self._kills()
+        before = kernel_kills()
         size = available() // MEBIBYTE + BEYOND if self._of_the_node else HOG
         while not (died := self._died_when_the_hog_holds(size)):
             size += STEP  # what is available is an estimate
-        return Outcome(died, self._kills() - before)
+        return Outcome(died, kernel_kills() - before)
 
     def clear(self) -> None:
         """Ends whoever is left, and takes the memcgs away."""
@@ -85,10 +85,6 @@ class Arena:
         if worker.pid and os.waitpid(worker.pid, os.WNOHANG)[0]:
             worker.pid = 0
         return not worker.pid
-
-    def _kills(self) -> int:
-        lines = dict(line.split() for line in Path("/proc/vmstat").read_text().splitlines())
-        return int(lines["oom_kill"])
 
 
 def folder(name: str) -> Path:

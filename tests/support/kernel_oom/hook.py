@@ -14,7 +14,7 @@ from oompolicy_agent.guard.hook_abi import Counts, Mode, Terms, Verdict
 from oompolicy_agent.model import TieBreak
 from random_oom.worker import CGROUPS
 
-__all__ = ["FOR_NANOSECONDS", "Decider"]
+__all__ = ["BPFFS", "FOR_NANOSECONDS", "Decider", "found_in"]
 
 MOST_TARGETS = 4096
 FOR_NANOSECONDS = 3600 * 10**9
@@ -29,7 +29,7 @@ class Decider:
         if not os.path.ismount(BPFFS):
             subprocess.run(["mount", "-t", "bpf", "bpf", BPFFS], check=True)
         loaded = load_object(directory, OBJECT, most_targets)
-        self._targets = Map(loaded["targets"], TARGET_SIZE)
+        self.targets = Map(loaded["targets"], TARGET_SIZE)
         self._hook = Hook(loaded)
         self._told: set[int] = set()
         root = os.open(CGROUPS, os.O_RDONLY | os.O_DIRECTORY)
@@ -50,9 +50,9 @@ class Decider:
     ) -> None:
         """Makes it know these and no others, and decide so for that long; forgets what it has decided."""
         for id_ in self._told:
-            self._targets.drop(key_of(id_))
+            self.targets.drop(key_of(id_))
         self._told = set(targets)
-        self._targets.put_all({key_of(id_): target.packed() for id_, target in targets.items()})
+        self.targets.put_all({key_of(id_): target.packed() for id_, target in targets.items()})
         until = time.clock_gettime_ns(time.CLOCK_BOOTTIME) + nanoseconds
         self._hook.renew(Terms(mode, until, default_priority, tie_break))
         self._hook.read()
@@ -60,16 +60,25 @@ class Decider:
 
     def listen(self) -> list[Verdict]:
         """All that it has decided since it was told."""
-        self.verdicts += self._hook.read()
+        self.verdicts += self.fresh()
         return self.verdicts
+
+    def fresh(self) -> list[Verdict]:
+        """What it has decided since this was last asked."""
+        return self._hook.read()
 
     def found(self, id_: int) -> Target:
         """What the map says of a memcg that it was told of, with what the last run has measured."""
-        value = self._targets.get(key_of(id_))
-        assert value is not None
-        return Target.unpacked(value)
+        return found_in(self.targets, id_)
 
     @property
     def counts(self) -> Counts:
         """How often it was asked, and what for."""
         return self._hook.counts
+
+
+def found_in(targets: Map, id_: int) -> Target:
+    """What the map of targets says of one of them."""
+    value = targets.get(key_of(id_))
+    assert value is not None
+    return Target.unpacked(value)

@@ -7,12 +7,13 @@ withdrawn; what each process found that nobody had read; what stays in bpffs.
 
 import argparse
 import json
-import os
+import signal
 import sys
 from typing import Any
 
 from kernel_oom.arena import Arena, targets
 from kernel_oom.hook import BPFFS, Decider
+from kernel_oom.mortal import last_words
 from oompolicy_agent.guard.hook import withdraw
 from oompolicy_agent.guard.hook_abi import Verdict
 from random_oom.worker import CGROUPS
@@ -20,17 +21,13 @@ from random_oom.worker import CGROUPS
 
 def enforce_and_die(directory: str, *, is_killed: bool) -> list[str]:
     """A process of its own puts the policy in force, and ends; what it found unread, by path."""
-    said, says = os.pipe()
-    pid = os.fork()
-    if pid == 0:
+
+    def put_in_force() -> list[str]:
         decider = Decider(directory)
         decider.tell(targets())
-        os.write(says, json.dumps(paths(decider.left)).encode() + b"\n")
-        os.kill(os.getpid(), 9 if is_killed else 15)
-    os.close(says)
-    os.waitpid(pid, 0)
-    with os.fdopen(said) as answer:
-        found: list[str] = json.loads(answer.read())  # an empty answer is no JSON: it has ended before
+        return paths(decider.left)
+
+    found: list[str] = last_words(put_in_force, signal.SIGKILL if is_killed else signal.SIGTERM)
     return found
 
 
