@@ -168,6 +168,7 @@ def test_it_holds_when_the_guard_is_dead_is_replaced_without_losing_a_word_and_g
     assert found["names"] == []
 
 
+@pytest.mark.timeout(GENEROUS * 2 + EVENTS * SECONDS_PER_OOM)
 @pytest.mark.parametrize(
     ("events", "options"),
     [
