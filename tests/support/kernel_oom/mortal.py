@@ -1,12 +1,15 @@
 """Does something in a process that is killed right after it, as a guard may be at any moment."""
 
 import json
+import logging
 import os
 import signal
 from collections.abc import Callable
 from typing import Any
 
 __all__ = ["last_words"]
+
+LOG = logging.getLogger(__name__)
 
 
 def last_words(act: Callable[[], Any], number: int = signal.SIGKILL) -> Any:  # noqa: ANN401 - any JSON
@@ -17,6 +20,8 @@ def last_words(act: Callable[[], Any], number: int = signal.SIGKILL) -> Any:  # 
         try:
             os.write(says, json.dumps(act()).encode())
             os.kill(os.getpid(), number)
+        except Exception:
+            LOG.exception("It failed before it could be killed")
         finally:
             os._exit(1)
     os.close(says)

@@ -27,7 +27,7 @@ HOST_PACKAGES = {
     "buildah": "buildah",
     "openssl": "openssl",
     "zstd": "zstd",
-    "gcc": "gcc",  # from here on: what the kernel with the OOM hook is built with
+    "gcc": "gcc",  # the first two for the workload of the tests, all for the kernel with the OOM hook
     "/usr/include/stdio.h": "libc6-dev",
     "flex": "flex",
     "bison": "bison",
