@@ -20,7 +20,7 @@ from lab.tools import require
 
 __all__ = ["Ahead"]
 
-PATIENCE_SECONDS = 480
+PATIENCE_SECONDS = 900
 """A kernel that is not ready by then is given up, and its tests are skipped: a whole run has an end, too."""
 
 
