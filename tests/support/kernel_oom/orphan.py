@@ -22,8 +22,13 @@ class Orphan:
     """In force in the place of whatever was, with what `tell` has told it."""
 
     def __init__(self, directory: str, tell: Callable[[Decider], None]) -> None:
-        TARGETS.unlink(missing_ok=True)
+        self.forget()
         last_words(lambda: _put_in_force(directory, tell))
+
+    @staticmethod
+    def forget() -> None:
+        """Takes away what a guard does not know of."""
+        TARGETS.unlink(missing_ok=True)
 
     def fresh(self) -> list[Verdict]:
         """What was decided since the last call."""

@@ -172,6 +172,7 @@ def main() -> None:
         tree.clear()
         trees += 1
     withdraw()
+    Orphan.forget()
     print(
         json.dumps({"trees": trees, **vars(score), "wrong": score.wrong[:MOST_SHOWN], "wrongCount": len(score.wrong)})
     )
