@@ -3,13 +3,17 @@
 Kills at the limit of a pod or container are left to the kernel; the others mean that we were too late.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from oompolicy_agent.guard.layout import Kind, Place
 from oompolicy_agent.guard.memcgs import CgroupFS
 
-__all__ = ["KernelKill", "KernelKills"]
+__all__ = ["Belated", "KernelKill", "KernelKills"]
+
+MOST_CHANGES = 512
+"""Of a count, that are remembered: more than there are passes in some seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,22 @@ class _Counts:
     """How often it, or a memcg in it, could not stay below its own limit."""
 
 
+class Belated:
+    """A count that only rises, as it was so many seconds ago; at first as it was first seen."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._changes: deque[tuple[float, int]] = deque(maxlen=MOST_CHANGES)
+
+    def seen(self, now: float, count: int) -> int:
+        """Takes in what the count is, and returns what it was."""
+        if not self._changes or count != self._changes[-1][1]:
+            self._changes.append((now, count))
+        while len(self._changes) > 1 and self._changes[1][0] <= now - self._seconds:
+            self._changes.popleft()
+        return self._changes[0][1]
+
+
 class KernelKills:
     """Compares counters from look to look."""
 
@@ -59,8 +79,11 @@ class KernelKills:
 
     def since_last(self, total: int, tree: Sequence[Place], top: Place | None) -> list[KernelKill]:
         """What the kernel killed since the last call; `total` is its count since boot."""
-        before, self._total = self._total, total
-        if before is None or total <= before:
+        before = self._total
+        if before is not None and total <= before:
+            return []
+        self._total = total
+        if before is None:
             return []
         domain = self._domain(top)
         kills = [kill for pod in tree if pod.kind is Kind.POD and (kill := self._in_pod(pod, tree, domain))]

@@ -7,6 +7,7 @@ from dataclasses import replace
 from oompolicy_agent.guard.agreement import agreed
 from oompolicy_agent.guard.duty import Duty
 from oompolicy_agent.guard.gauges import Reading
+from oompolicy_agent.guard.kernel_kills import Belated
 from oompolicy_agent.guard.lookout import Lookout
 from oompolicy_agent.guard.order import classes
 from oompolicy_agent.guard.parts import Parts
@@ -27,6 +28,8 @@ WHOLE_PASS_SECONDS = 0.95
 """A little less than the longest pause, so that a pause of a second is followed by a whole pass."""
 HANDLED_SECONDS = 5.0
 """How long the kernel's kills in a pod are taken for those that our handler has decided."""
+HEARD_SECONDS = 2.0
+"""Within which we hear of what our handler has decided: it tells after the kernel has said on the console who died."""
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.1, 2.0
 
 
@@ -41,7 +44,7 @@ class Loop:
         self._upkeep = Upkeep(parts)
         self._limits = parts.settings.limits
         self._tree_version = 0
-        self._kernel_kills_before: int | None = None
+        self._kernel_kills = Belated(HEARD_SECONDS)
         self._handled: dict[str, float] = {}
         """Whose death our handler has decided lately, and when we heard of it: pods by uid, memcgs by path."""
         self._backoff = FIRST_BACKOFF
@@ -183,13 +186,11 @@ class Loop:
         self._handled = {owner: at for owner, at in self._handled.items() if now - at < HANDLED_SECONDS}
 
     def _count_kernel_kills(self, reading: Reading) -> None:
-        """Where our handler decides, a pass later: the kernel counts a kill a moment before we hear of it."""
+        """Where our handler decides, some seconds later: the kernel counts a kill before we hear of it."""
         parts = self._parts
         targets, census = parts.inbox.targets, parts.census
-        total, before = reading.kernel_kills, self._kernel_kills_before
-        self._kernel_kills_before = total
-        if before is not None and not parts.chooser.acts_early(targets.policy):
-            total = before
+        belated = self._kernel_kills.seen(time.monotonic(), reading.kernel_kills)
+        total = reading.kernel_kills if parts.chooser.acts_early(targets.policy) else belated
         for kill in parts.kernel_kills.since_last(total, census.tree, census.top):
             if kill.pod.pod_uid in self._handled if kill.pod else self._handled:
                 continue  # of nobody's are those of the host, and of a pod that has gone meanwhile

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from guard_host import FakeHost
-from oompolicy_agent.guard.kernel_kills import KernelKills
+from oompolicy_agent.guard.kernel_kills import Belated, KernelKills
 from oompolicy_agent.guard.layout import Kind, Place
 from oompolicy_agent.guard.memcgs import CgroupFS
 
@@ -100,3 +100,16 @@ def test_a_pod_that_came_later_starts_where_it_is(node: Node) -> None:
     node.kills.adopt(node.tree, TOP)
     node.host.memcg("/kubepods/podc", oom=(3, 4))
     assert node.look(6) == [("c", None, 1, "/")]
+
+
+def test_a_belated_count_is_what_it_was_two_seconds_ago() -> None:
+    belated = Belated(2.0)
+    looks = [(0.0, 5), (1.0, 5), (10.0, 6), (10.1, 7), (11.9, 7), (12.0, 7), (12.1, 9), (14.0, 9), (14.1, 9)]
+    assert [belated.seen(*look) for look in looks] == [5, 5, 5, 5, 5, 6, 7, 7, 9]
+
+
+def test_a_total_that_is_lower_than_one_before_counts_nothing_twice(tmp_path: Path) -> None:
+    node = Node(tmp_path)
+    assert len(node.look(7)) == 1
+    assert node.look(6) == []
+    assert node.look(7) == []
