@@ -67,7 +67,7 @@ class Seen:
 
 
 def thrash(scene: Scene) -> None:
-    """The pod walks for ever over mapped files that are a little larger than its own limit."""
+    """The pod walks for ever over mapped files that are twice as large as its own limit."""
     scene.vm.write(f"{CGROUPS}{BUSY.path}/memory.max", str(LIMIT_MIB * MIB))
     for number in range(FILES):
         scene.work(BUSY, "map", "--file", f"{FILE}{number}", "--mebibytes", str(FILE_MIB))

@@ -5,7 +5,7 @@
  * `hold --mebibytes N [--touch]`, `grow [--mebibytes-per-second N] [--up-to N]`, and with more file than memory
  * `read --file PATH --mebibytes N` or `map --file PATH --mebibytes N`.
  *
- * In C because it is started some hundred times on emulated machines, where Python takes most of a second to start.
+ * In C because it is started some hundred times on emulated machines, where Python takes a third of a second to start.
  */
 #include <err.h>
 #include <fcntl.h>

@@ -79,11 +79,8 @@ class KernelKills:
 
     def since_last(self, total: int, tree: Sequence[Place], top: Place | None) -> list[KernelKill]:
         """What the kernel killed since the last call; `total` is its count since boot."""
-        before = self._total
-        if before is not None and total <= before:
-            return []
-        self._total = total
-        if before is None:
+        before, self._total = self._total, max(total, self._total or 0)
+        if before is None or total <= before:
             return []
         domain = self._domain(top)
         kills = [kill for pod in tree if pod.kind is Kind.POD and (kill := self._in_pod(pod, tree, domain))]
