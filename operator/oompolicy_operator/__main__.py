@@ -128,7 +128,7 @@ class _Operator:
             registry=self._handlers.registry(),
             settings=_kopf_settings(),
             standalone=True,  # the Lease says who works; peering would need a CRD of its own and is no lock
-            namespaces=[agent.namespace],
+            clusterwide=True,
             stop_flag=self._stopping,
         )
 

@@ -52,7 +52,7 @@ class Controller:
         refusal = await self._apply_daemon_set(name, policy)
         problem = refusal.answer if refusal else ""
         wanted = reconcile(policy, self.memory.observed(name), now=datetime.now(UTC), problem=problem)
-        await self._write(name, policy, wanted)
+        await self._write(name, stored.uid, wanted)
         if refusal:
             raise refusal
 
@@ -78,10 +78,9 @@ class Controller:
         logger.info("Applied DaemonSet", extra={"policy": name, "daemonSet": manifest["metadata"]["name"]})
         return None
 
-    async def _write(self, name: str, policy: OOMPolicy | Rejection, wanted: Wanted) -> None:
+    async def _write(self, name: str, uid: str, wanted: Wanted) -> None:
         if wanted.status is None:
             return
-        uid = policy.uid if isinstance(policy, Rejection) else policy.metadata.uid
         try:
             version = await self.cluster.write_status(name, uid, wanted.status)
         except ApiRefusedError as refusal:

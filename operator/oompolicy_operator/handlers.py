@@ -1,16 +1,15 @@
-"""What kopf calls: indexes keep policies and DaemonSets, events say which policies to look at. Nothing decides here.
+"""What kopf calls: an index keeps the policies, events say which of them to look at. Nothing decides here.
 
 All are of kopf's level-triggered kinds, index and event. These keep no progress in the policy, so that the operator
 never writes annotations to an object that belongs to its user, and never adds a finalizer.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, cast
 
 import kopf
 
 from oompolicy_api import GROUP, VERSION
-from oompolicy_api.labels import POLICY_LABEL
 from oompolicy_operator.acceptance import accept
 from oompolicy_operator.cluster import Cluster
 from oompolicy_operator.controller import Controller
@@ -22,7 +21,6 @@ from oompolicy_operator.settings import Settings
 __all__ = ["Handlers"]
 
 _POLICIES = (GROUP, VERSION, "oompolicies")
-_DAEMON_SETS = ("apps", "v1", "daemonsets")
 
 _CRD_RETRY_SECONDS = 2.0
 _NEVER_SEEN = object()
@@ -46,11 +44,8 @@ class Handlers:
         kopf.on.startup(id="wait-for-crds", registry=registry)(self.wait_for_crds)
         kopf.on.startup(id="start", registry=registry)(self.start)
         kopf.on.cleanup(id="stop", registry=registry)(self.stop)
-        made_by_us = {POLICY_LABEL: kopf.PRESENT}
         kopf.index(*_POLICIES, id="policies", registry=registry)(index_policy)
-        kopf.index(*_DAEMON_SETS, id="daemon_sets", labels=made_by_us, registry=registry)(index_daemon_set)
         kopf.on.event(*_POLICIES, id="policy-seen", registry=registry)(self.policy_seen)
-        kopf.on.event(*_DAEMON_SETS, id="daemon-set-seen", labels=made_by_us, registry=registry)(self.daemon_set_seen)
         return registry
 
     async def wait_for_crds(self, **_: object) -> None:
@@ -59,9 +54,9 @@ class Handlers:
             raise kopf.TemporaryError(f"no API {GROUP}/{VERSION}: install the CRDs", delay=_CRD_RETRY_SECONDS)
 
     async def start(self, **kwargs: object) -> None:
-        """Learns the cluster. kopf waits for that, and fills its indexes, before it sends the first event."""
-        policies, daemon_sets = (cast("Mapping[str, Any]", kwargs[name]) for name in ("policies", "daemon_sets"))
-        self._office = Office(self._cluster, self._settings, self._metrics, policies, daemon_sets)
+        """Learns the cluster. kopf waits for that, and fills its index, before it sends the first event."""
+        policies = cast("Mapping[str, Collection[StoredPolicy]]", kwargs["policies"])
+        self._office = Office(self._cluster, self._settings, self._metrics, policies)
         await self._office.open()
         self.is_at_work = True
 
@@ -90,19 +85,10 @@ class Handlers:
             self.controller.everything_changed()
         self.controller.policies_changed([name])
 
-    async def daemon_set_seen(self, *, labels: Mapping[str, str], **_: object) -> None:
-        """Somebody may have changed it."""
-        self.controller.policies_changed([labels[POLICY_LABEL]])
-
 
 def index_policy(body: kopf.Body, **_: object) -> dict[str, StoredPolicy]:
     """By name."""
     return {body["metadata"]["name"]: StoredPolicy(accept(body), int(body["metadata"]["resourceVersion"]))}
-
-
-def index_daemon_set(body: kopf.Body, **_: object) -> dict[str, Mapping[str, Any]]:
-    """By name, what we may have written of it."""
-    return {body["metadata"]["name"]: {key: body[key] for key in ("apiVersion", "kind", "metadata", "spec")}}
 
 
 def _is_new(memo: kopf.Memo, event: Mapping[str, Any], value: object) -> bool:

@@ -19,6 +19,11 @@ class StoredPolicy(NamedTuple):
     policy: OOMPolicy | Rejection
     resource_version: int
 
+    @property
+    def uid(self) -> str:
+        """Of the object: another one of the same name has another."""
+        return self.policy.uid if isinstance(self.policy, Rejection) else self.policy.metadata.uid
+
 
 @dataclass(slots=True)
 class _Last:
@@ -56,12 +61,15 @@ class Agents:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What is known of the cluster. A kopf index maps each key to the values of all objects indexed under it."""
+    """What is known of the cluster."""
 
     policies: Mapping[str, Collection[StoredPolicy]]
-    """By name; an index."""
-    daemon_sets: Mapping[str, Collection[Mapping[str, Any]]]
-    """By name; an index."""
+    """By name; a kopf index, which has for each key the values of all objects indexed under it."""
+    uids: Mapping[str, str]
+    """By name, of the policies that exist. kopf (1.45) is not told of what was deleted while it could not watch and had
+    to list anew, and keeps it in its index for ever."""
+    daemon_sets: Mapping[str, Mapping[str, Any]]
+    """By name."""
     nodes: Mapping[str, Labels]
     """Labels by name."""
     reports: Mapping[str, NodeReport]
@@ -71,11 +79,12 @@ class Memory:
 
     def policy(self, name: str) -> StoredPolicy | None:
         """The policy with this name, or None when it is gone."""
-        return next(iter(self.policies.get(name, ())), None)
+        uid = self.uids.get(name)
+        return next((each for each in self.policies.get(name, ()) if each.uid == uid), None)
 
     def daemon_set_of(self, policy: str) -> Mapping[str, Any] | None:
         """The DaemonSet for the policy with this name, or None when there is none."""
-        return next(iter(self.daemon_sets.get(daemon_set_name(policy), ())), None)
+        return self.daemon_sets.get(daemon_set_name(policy))
 
     def nodes_changed(self) -> None:
         """Has to be told that a node came or went, or has other labels."""
@@ -101,13 +110,18 @@ class Memory:
 
     def statuses(self) -> Iterator[tuple[str, OOMPolicyStatus]]:
         """Each policy's name and what its status says."""
-        for name, found in self.policies.items():
-            yield name, next(iter(found)).policy.status
+        for name, stored in self._stored():
+            yield name, stored.policy.status
+
+    def _stored(self) -> Iterator[tuple[str, StoredPolicy]]:
+        for name in self.policies:
+            stored = self.policy(name)
+            if stored:
+                yield name, stored
 
     def _roster(self) -> Roster:
         """The same one as long as no policy's spec has changed."""
-        stored = [next(iter(found)).policy for found in self.policies.values()]
-        accepted = [policy for policy in stored if isinstance(policy, OOMPolicy)]
+        accepted = [each.policy for _, each in self._stored() if isinstance(each.policy, OOMPolicy)]
         versions = [(each.uid, each.generation, each.deletion_timestamp) for each in (p.metadata for p in accepted)]
         if versions != self._last.versions:
             self._last.versions, self._last.roster = versions, Roster(accepted)

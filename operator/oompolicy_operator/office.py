@@ -6,12 +6,13 @@ from sys import intern
 from typing import Any, TypeVar
 
 from oompolicy_api import GROUP, VERSION
-from oompolicy_api.labels import AGENT_LABEL
+from oompolicy_api.labels import AGENT_LABEL, POLICY_LABEL
 from oompolicy_operator.archive import Archive
 from oompolicy_operator.cluster import Cluster
 from oompolicy_operator.controller import Controller
 from oompolicy_operator.decisions import Kept, kept
 from oompolicy_operator.feed import Feed
+from oompolicy_operator.manifests import Manifest
 from oompolicy_operator.memory import Agents, Memory, StoredPolicy
 from oompolicy_operator.metrics import Metrics, PolicyCollector
 from oompolicy_operator.observed import Labels, NodeReport, ReadyAgent, ready_agent, report
@@ -26,13 +27,13 @@ T = TypeVar("T")
 
 
 class Office:
-    """Controller, archive, and the reflectors for the kinds of which there are many.
+    """Controller, archive, and the reflectors for all that has to be known beside the policies.
 
     Args:
         cluster: to read and write.
         settings: the operator's.
         metrics: to be told.
-        policies, daemon_sets: kopf's indexes.
+        policies: kopf's index.
     """
 
     def __init__(
@@ -41,16 +42,18 @@ class Office:
         settings: Settings,
         metrics: Metrics,
         policies: Mapping[str, Collection[StoredPolicy]],
-        daemon_sets: Mapping[str, Collection[Mapping[str, Any]]],
     ) -> None:
         self._cluster = cluster
-        pods = f"/api/v1/namespaces/{settings.agent.namespace}/pods"
+        namespace = settings.agent.namespace
+        pods, sets = f"/api/v1/namespaces/{namespace}/pods", f"/apis/apps/v1/namespaces/{namespace}/daemonsets"
+        uids = self._reflector(f"{API}/oompolicies", uid_of, self._policy_changed, metadata_only=True)
+        daemon_sets = self._reflector(sets, daemon_set, self._daemon_set_changed, POLICY_LABEL)
         nodes = self._reflector("/api/v1/nodes", labels_of, self._node_changed, metadata_only=True)
         reports = self._reflector(f"{API}/oomnodes", report, self._report_changed)
         agents = self._reflector(pods, ready_agent, self._agent_changed, "=".join(AGENT_LABEL))
-        self._reflectors: list[Reflector[Any]] = [nodes, reports, agents]
+        self._reflectors: list[Reflector[Any]] = [uids, daemon_sets, nodes, reports, agents]
         self._agents = Agents()
-        memory = Memory(policies, daemon_sets, nodes.values, reports.values, self._agents)
+        memory = Memory(policies, uids.values, daemon_sets.values, nodes.values, reports.values, self._agents)
         self.controller = Controller(cluster, memory, settings.agent, metrics)
         self._archive: Archive | None = None
         if settings.decisions.namespace:
@@ -85,6 +88,15 @@ class Office:
         metrics.decisions.set_function(lambda: len(decisions.values))
         return archive
 
+    def _policy_changed(self, _name: str, _before: str | None, _after: str | None) -> None:
+        """It is gone, or a new one: it may have overridden others, or do so now."""
+        self.controller.everything_changed()
+
+    def _daemon_set_changed(self, _name: str, before: Manifest | None, after: Manifest | None) -> None:
+        """Somebody may have changed it."""
+        named = {each["metadata"]["labels"][POLICY_LABEL] for each in (before, after) if each}
+        self.controller.policies_changed(named & self.controller.memory.policies.keys())
+
     def _node_changed(self, _name: str, _before: Labels | None, _after: Labels | None) -> None:
         """Its labels, or whether it is there."""
         self.controller.memory.nodes_changed()
@@ -115,6 +127,17 @@ class Office:
         metadata_only: bool = False,
     ) -> Reflector[T]:
         return Reflector(Feed(self._cluster.api.client, path, labels, metadata_only), cut, changed)
+
+
+def uid_of(body: Mapping[str, Any]) -> str:
+    """Another one of the same name has another."""
+    return str(body["metadata"]["uid"])
+
+
+def daemon_set(body: Mapping[str, Any]) -> Manifest:
+    """What we may have written of it; the API server lists objects without their kind."""
+    metadata = {key: body["metadata"].get(key) for key in ("name", "namespace", "labels", "ownerReferences")}
+    return {"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": metadata, "spec": body["spec"]}
 
 
 def labels_of(body: Mapping[str, Any]) -> Labels:

@@ -1,7 +1,8 @@
 """Keeps a small value of every object of one kind, as client-go's reflector and store do, and says which have changed.
 
-For kinds of which there are thousands. kopf's indexes wake every waiting object for each object that is listed, so that
-15,000 of them took more than ten minutes to start (kopf 1.45); they also keep a task's state for each.
+kopf (1.45) does not notice what was deleted while it could not watch: no event tells of that, only a list without it.
+And it is not for kinds of which there are thousands: its indexes wake every waiting object for each object that is
+listed, so that 15,000 of them took more than ten minutes to start; they also keep a task's state for each.
 """
 
 import asyncio

@@ -154,15 +154,23 @@ def test_restarted_operator_writes_nothing_when_nothing_has_changed(
     assert after == before
 
 
-def test_operator_outlives_an_absent_api_server(
-    given: Given, name: str, control_plane: ControlPlane, operator: Operator
-) -> None:
-    """Or ends because its Lease is not renewed in time, on a slow machine, and is started again as by kubelet."""
+@pytest.fixture
+def looked_after(operator: Operator) -> Callable[[], None]:
+    """Starts the operator again, as kubelet would, when it ended because its Lease was not renewed in time."""
 
-    def is_mended() -> bool:
+    def look() -> None:
         if operator.process and not operator.process.alive():
             assert "was not renewed" in operator.lines()[-1]["err"]
             operator.launch()
+
+    return look
+
+
+def test_operator_outlives_an_absent_api_server(
+    given: Given, name: str, control_plane: ControlPlane, looked_after: Callable[[], None]
+) -> None:
+    def is_mended() -> bool:
+        looked_after()
         return bool(given.kubectl("-n", AGENTS, "get", "--ignore-not-found", "-o", "name", *daemon_set))
 
     daemon_set = ("daemonset", f"oompolicy-{name}")
@@ -172,6 +180,30 @@ def test_operator_outlives_an_absent_api_server(
     control_plane.start_api_server()
     given.kubectl("-n", AGENTS, "delete", *daemon_set)
     wait_until("the DaemonSet is there again", is_mended)
+
+
+def test_what_was_deleted_while_the_operator_could_not_watch_is_gone_for_it_too(
+    given: Given, name: str, control_plane: ControlPlane, operator: Operator, looked_after: Callable[[], None]
+) -> None:
+    """A new API server does not remember what happened before it, so a watch has to begin anew with a list."""
+
+    def is_mended() -> bool:
+        looked_after()
+        there = given.kubectl("-n", AGENTS, "get", "--ignore-not-found", "-o", "name", *daemon_set)
+        return bool(there) and given.stored()["status"]["nodes"]["overridden"] == 0
+
+    daemon_set = ("daemonset", f"oompolicy-{name}")
+    given.node()
+    given.policy()
+    given.policy(f"{name}-canary", precedence=1)
+    given.wait("jsonpath={.status.nodes.overridden}=1")
+    assert operator.process
+    with operator.process.standing_still():
+        control_plane.stop_api_server()
+        control_plane.start_api_server()
+        given.kubectl("-n", AGENTS, "delete", *daemon_set)
+        given.kubectl("delete", "oomp", f"{name}-canary")
+    wait_until("the DaemonSet is there again, and the policy counts", is_mended)
 
 
 def test_newer_numbers_from_a_node_cause_no_write(given: Given, name: str) -> None:

@@ -57,7 +57,7 @@ def stored(version: int = 1, **more: Any) -> StoredPolicy:  # noqa: ANN401 - any
 
 
 def controller(cluster: FakeCluster, policies: dict[str, list[StoredPolicy]]) -> Controller:
-    return Controller(cast("Any", cluster), Memory(policies, {}, {}, {}, Agents()), AGENT, Metrics())
+    return Controller(cast("Any", cluster), Memory(policies, {"mixed": "u"}, {}, {}, {}, Agents()), AGENT, Metrics())
 
 
 EVERYTHING = ["DaemonSet oompolicy-mixed", "status mixed u", "Event mixed NoMatchingNodes"]

@@ -1,6 +1,9 @@
 """The picture of the cluster, asked by name."""
 
+from dataclasses import replace
 from typing import Any
+
+import pytest
 
 from oompolicy_operator.acceptance import accept
 from oompolicy_operator.memory import Agents, Memory, StoredPolicy
@@ -22,7 +25,8 @@ MEMORY = Memory(
         "pool": stored("pool", nodeSelector={"matchLabels": {"pool": "a"}}),
         "newer": stored("newer", mode="Ask"),
     },
-    daemon_sets={"oompolicy-all": [{"kind": "DaemonSet"}]},
+    uids={name: name for name in ("all", "pool", "newer")},
+    daemon_sets={"oompolicy-all": {"kind": "DaemonSet"}},
     nodes={"n1": LINUX, "n2": LINUX | {"pool": "a"}},
     reports={"n1": NodeReport("p1", (), "Userspace", "")},
     agents=AGENTS,
@@ -39,6 +43,21 @@ def test_policy_and_its_daemon_set_are_found_by_the_policys_name() -> None:
 def test_what_is_gone_is_none() -> None:
     assert MEMORY.policy("gone") is None
     assert MEMORY.daemon_set_of("pool") is None
+
+
+@pytest.mark.parametrize("uids", [pytest.param({}, id="deleted"), pytest.param({"pool": "new"}, id="made-again")])
+def test_policy_that_exists_no_more_counts_for_nothing_although_the_index_still_has_it(uids: dict[str, str]) -> None:
+    memory = replace(MEMORY, uids=uids | {"all": "all"})
+    assert memory.policy("pool") is None
+    assert [name for name, _ in memory.statuses()] == ["all"]
+    assert memory.policies_for("n2") == {"all"}
+
+
+def test_policy_that_was_made_again_under_its_name_is_the_one_that_is_found() -> None:
+    metadata = {"name": "pool", "uid": "new", "generation": 1}
+    again = StoredPolicy(accept({"metadata": metadata, "spec": {}}), 8)
+    memory = replace(MEMORY, policies={"pool": [*stored("pool"), again]}, uids={"pool": "new"})
+    assert memory.policy("pool") == again
 
 
 def test_node_concerns_the_policies_that_select_it() -> None:
@@ -64,7 +83,7 @@ def test_both_agents_of_a_node_are_seen() -> None:
 
 def test_node_that_comes_or_goes_is_seen_once_it_was_told() -> None:
     nodes = {"n1": LINUX}
-    memory = Memory({"all": stored("all")}, {}, nodes, {}, Agents())
+    memory = Memory({"all": stored("all")}, {"all": "all"}, {}, nodes, {}, Agents())
     assert memory.observed("all").nodes.keys() == {"n1"}
     nodes["n2"] = LINUX
     del nodes["n1"]
@@ -74,7 +93,7 @@ def test_node_that_comes_or_goes_is_seen_once_it_was_told() -> None:
 
 def test_changed_selector_is_seen_without_being_told() -> None:
     policies = {"all": stored("all")}
-    memory = Memory(policies, {}, {"n1": LINUX}, {}, Agents())
+    memory = Memory(policies, {"all": "all"}, {}, {"n1": LINUX}, {}, Agents())
     assert memory.observed("all").nodes.keys() == {"n1"}
     metadata = {"name": "all", "uid": "all", "generation": 2}
     spec = {"nodeSelector": {"matchLabels": {"pool": "a"}}}

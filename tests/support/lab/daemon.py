@@ -1,10 +1,12 @@
 """Runs a server in the background: its output in a log file, its life tied to the process that started it."""
 
 import os
+import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -52,6 +54,15 @@ class Daemon:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """The process does nothing while the context lasts, and does not know it."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def last_lines(self, count: int = 15) -> str:
         """The end of the log, for error messages."""
