@@ -27,7 +27,7 @@ HANDLERS = Path(__file__).parents[1] / "support/kernel_oom/handlers.bpf.c"
 DIRECTORY = "/opt/kernel-oom"
 PATHS = {"PYTHONPATH": f"{PROJECT}/agent:{PROJECT}/tests/support"}
 SPLATS = re.compile(r"^.*(?:WARNING:|BUG:|Oops|KASAN|INFO: task|possible .* detected|lock held).*$", re.MULTILINE)
-EXDEV = -18
+EXDEV, EINVAL = -18, -22
 EVENTS = int(os.environ.get("OOMPOLICY_OOM_EVENTS", "1000" if WHOLE else "100"))
 DEATHS = 100 if WHOLE else 10
 """Of the process that has put the policy in force, each before a shortage."""
@@ -99,6 +99,13 @@ def test_policies_may_come_and_go_while_memory_runs_out(machine: VM) -> None:
     shortages = play(machine, "obey", "small", "--detaching")
     assert [one["kills"] for one in shortages] == [1] * SHORTAGES
     print("attached and detached:", sum(one["detached"] for one in shortages))
+
+
+def test_a_program_may_declare_an_oom_and_of_two_in_a_row_one_dies(machine: VM) -> None:
+    """The second finds the first one's victim on its way out."""
+    found = ours(machine, "declare")
+    assert (found["refused"], found["answers"]) == ([EINVAL, EINVAL], [1, 1])
+    assert (len(found["died"]), found["kills"]) == (1, 1)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -63,6 +63,13 @@ class Arena:
             size += STEP  # what is available is an estimate
         return Outcome(died, kernel_kills() - before)
 
+    def outcome_of(self, cause: Callable[[], object]) -> Outcome:
+        """Whoever dies of something that kills at once."""
+        before = kernel_kills()
+        cause()
+        wait_until("somebody has died", self._died)
+        return Outcome(self._died(), kernel_kills() - before)
+
     def clear(self) -> None:
         """Ends whoever is left, and takes the memcgs away."""
         for worker in self._workers.values():
@@ -78,6 +85,9 @@ class Arena:
             self._workers["hog"].hold(size)
         except (ChildProcessError, BrokenPipeError):
             wait_until("the hog has ended", partial(self._is_dead, "hog"))
+        return self._died()
+
+    def _died(self) -> list[str]:
         return [name for name in self._workers if self._is_dead(name)]
 
     def _is_dead(self, name: str) -> bool:

@@ -101,6 +101,31 @@ int BPF_PROG(dawdle, struct oom_control *oc)
 	return 0;
 }
 
+extern int bpf_out_of_memory(struct mem_cgroup *memcg, int order, __u64 flags) __ksym;
+
+enum { WAIT_ON_OOM_LOCK = 1 }; /* of enum bpf_oom_flags */
+
+struct declaration {
+	__u64 memcg; /* cgroup id */
+	__s32 order;
+	__s32 answers[2];
+	__u32 unused;
+};
+
+/* Says twice in a row that a memory cgroup has run out, whether it has or not. */
+SEC("syscall")
+int declare(struct declaration *told)
+{
+	struct mem_cgroup *memcg = memcg_of(told->memcg);
+
+	if (!memcg)
+		return 0;
+	told->answers[0] = bpf_out_of_memory(memcg, told->order, WAIT_ON_OOM_LOCK);
+	told->answers[1] = bpf_out_of_memory(memcg, told->order, WAIT_ON_OOM_LOCK);
+	bpf_put_mem_cgroup(memcg);
+	return 0;
+}
+
 #define POLICY(function)                                                 \
 	SEC(".struct_ops.link")                                          \
 	struct bpf_oom_ops function##_ops = {                            \

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from oompolicy_agent.guard.assist_load import load_object
-from oompolicy_agent.guard.bpf import Map, attach, detach
+from oompolicy_agent.guard.bpf import Map, attach, detach, run_program
 from random_oom.worker import CGROUPS
 
 __all__ = ["Policies", "Talk"]
@@ -15,6 +15,7 @@ __all__ = ["Policies", "Talk"]
 OBJECT, SUFFIX = "handlers.bpf.o", "_ops"
 MOST_TARGETS = 16
 TALK = struct.Struct("=QQQiI")
+DECLARATION = struct.Struct("=QiiiI")
 KEY = bytes(8)
 
 
@@ -54,6 +55,13 @@ class Policies:
     def attach(self, name: str, cgroup: int | None = None) -> int:
         """To the root or another cgroup; returns the link's descriptor."""
         return attach(self._descriptors[name + SUFFIX], self._root if cgroup is None else cgroup)
+
+    def declare(self, memcg: int, order: int = 0) -> tuple[int, int]:
+        """Declares twice in a row that a memcg has run out, by cgroup id; what the kernel answers."""
+        told = bytearray(DECLARATION.pack(memcg, order, 0, 0, 0))
+        run_program(self._descriptors["declare"], told)
+        _, _, first, second, _ = DECLARATION.unpack(told)
+        return first, second
 
     def tell(self, victim: int) -> None:
         """Whom to kill, by cgroup id; forgets what was seen."""
