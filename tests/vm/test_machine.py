@@ -70,6 +70,12 @@ def test_ends_a_command_that_hangs_at_its_timeout(vm: VM) -> None:
     )
 
 
+def test_python_that_hangs_says_where(vm: VM) -> None:
+    with pytest.raises(subprocess.TimeoutExpired) as raised:
+        vm.python("import time\n\ndef stuck():\n    time.sleep(31536000)\n\nstuck()", timeout=5)
+    assert "line 4 in stuck" in "".join(raised.value.__notes__)
+
+
 def test_a_signal_reaches_a_running_command(vm: VM) -> None:
     process = vm.start(["sh", "-c", "trap 'echo caught; exit 7' USR1; echo ready; while :; do sleep 0.1; done"])
     process.wait_for("ready", timeout=30)

@@ -5,6 +5,7 @@
 
 import argparse
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -63,7 +64,10 @@ def main() -> None:
     parser.add_argument("--directory", required=True)
     decider = Decider(parser.parse_args().directory)
     (CGROUPS / "cgroup.subtree_control").write_text("+memory")
-    found = {name: play(decider, case) for name, case in CASES.items()}
+    found = {}
+    for name, case in CASES.items():
+        print(name, file=sys.stderr, flush=True)  # for whoever wonders where it hangs
+        found[name] = play(decider, case)
     withdraw()
     print(json.dumps(found))
 

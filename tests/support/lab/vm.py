@@ -1,10 +1,11 @@
 """A virtual machine that a test can use: boot it, run commands in it, read its console."""
 
+import signal
 import subprocess
 import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lab import report, workload
@@ -30,6 +31,8 @@ BOOT_SECONDS = 60
 
 BOOT_ATTEMPTS = 3
 
+LAST_WORDS_SECONDS = 10
+
 Result = subprocess.CompletedProcess[str]
 
 
@@ -52,13 +55,14 @@ class VM:
     ) -> Result:
         """Runs a command to its end; with `check`, another return code than 0 raises CommandFailedError.
 
-        After `timeout` seconds its process group is killed and subprocess.TimeoutExpired is raised.
+        After `timeout` seconds its process group is killed and subprocess.TimeoutExpired is raised; a note says what it
+        has written, and where it was if it is Python.
         """
-        process = self.start(argv, env=env, cwd=cwd)
+        process = self.start(argv, env={"PYTHONFAULTHANDLER": "1"} | dict(env or {}), cwd=cwd)
         try:
             return process.wait(timeout, check=check)
-        except subprocess.TimeoutExpired:
-            process.kill()
+        except subprocess.TimeoutExpired as error:
+            error.add_note(_last_words(process))
             raise
 
     def start(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: str = "/") -> GuestProcess:
@@ -162,6 +166,15 @@ def _swap_disk(folder: Path, swap_mib: int) -> Disk:
     with path.open("wb") as file:
         file.truncate(swap_mib << 20)
     return Disk(path, "swap", Access.WRITE)
+
+
+def _last_words(process: GuestProcess) -> str:
+    """Kills it; what it has written, and what Python's faulthandler says of it."""
+    process.signal(signal.SIGABRT)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(LAST_WORDS_SECONDS)
+    process.kill()
+    return f"{process.stdout[-2000:]}\n{process.stderr[-4000:]}"
 
 
 def _without_caches(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
