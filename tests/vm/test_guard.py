@@ -66,10 +66,11 @@ def test_audit_kills_nobody_and_damaged_targets_change_nothing(scene: Scene) -> 
     guard = scene.guard()
     batch = scene.hold(BATCH, 250)
     critical = scene.take_all_but(80, CRITICAL)
-    scene.wait_until("it says whom it would have killed", lambda: len(scene.journal()) == 1)
+    scene.wait_until("it says whom it would have killed", scene.journal)
     scene.write_targets('{"formatVersion": 1, "policy": {"name": "mix')
     scene.wait_until("the damage is noticed", lambda: guard.said("Refused targets"))
-    scene.wait_until("it says so again under the last good targets", lambda: len(scene.journal()) == 3)
+    before = len(scene.journal())
+    scene.wait_until("it says so again under the last good targets", lambda: len(scene.journal()) > before + 1)
 
     records = scene.journal()
     assert {(record["outcome"], record["victim"]["pod"], record["policy"]["generation"]) for record in records} == {
