@@ -139,7 +139,12 @@ class Scene:
         """Asks until it is so; each question is a command in the machine, which paces it."""
         end = time.monotonic() + seconds
         while not is_so():
-            assert time.monotonic() < end, f"not within {seconds:g} s: {what}"
+            assert time.monotonic() < end, f"not within {seconds:g} s: {what}\n{self._last_words()}"
+
+    def _last_words(self) -> str:
+        """The guard's status and last records, for whoever wonders."""
+        command = f"cd {STATE}/outbox; cat guard-status.json; tail -n 5 decisions.jsonl"
+        return self.vm.run(["sh", "-c", command], check=False).stdout
 
     def sandboxes_alive(self) -> list[str]:
         """Names of the pods whose sandbox lives."""
