@@ -4,8 +4,7 @@ All are of kopf's level-triggered kinds, index and event. These keep no progress
 never writes annotations to an object that belongs to its user, and never adds a finalizer.
 """
 
-from collections.abc import Collection, Mapping
-from typing import Any, cast
+from typing import cast
 
 import kopf
 
@@ -55,7 +54,7 @@ class Handlers:
 
     async def start(self, **kwargs: object) -> None:
         """Learns the cluster. kopf waits for that, and fills its index, before it sends the first event."""
-        policies = cast("Mapping[str, Collection[StoredPolicy]]", kwargs["policies"])
+        policies = cast("kopf.Index[str, StoredPolicy]", kwargs["policies"])
         self._office = Office(self._cluster, self._settings, self._metrics, policies)
         await self._office.open()
         self.is_at_work = True
@@ -76,12 +75,13 @@ class Handlers:
             raise RuntimeError("start() has not been called")
         return self._office.controller
 
-    async def policy_seen(
-        self, *, name: str, body: kopf.Body, memo: kopf.Memo, event: Mapping[str, Any], **_: object
-    ) -> None:
-        """A new spec concerns all policies: it may override others or set them free. A new status concerns its own."""
+    async def policy_seen(self, *, name: str, body: kopf.Body, memo: kopf.Memo, **_: object) -> None:
+        """A new spec concerns all policies: it may override others or set them free. A new status concerns its own.
+
+        That it is gone, the office knows by itself.
+        """
         meta = body["metadata"]
-        if _is_new(memo, event, (meta["generation"], meta.get("deletionTimestamp"))):
+        if _is_new(memo, (meta["generation"], meta.get("deletionTimestamp"))):
             self.controller.everything_changed()
         self.controller.policies_changed([name])
 
@@ -91,7 +91,7 @@ def index_policy(body: kopf.Body, **_: object) -> dict[str, StoredPolicy]:
     return {body["metadata"]["name"]: StoredPolicy(accept(body), int(body["metadata"]["resourceVersion"]))}
 
 
-def _is_new(memo: kopf.Memo, event: Mapping[str, Any], value: object) -> bool:
-    """Whether an object is gone, or says something else than the last time; kopf keeps a `memo` for each object."""
+def _is_new(memo: kopf.Memo, value: object) -> bool:
+    """Whether an object says something else than the last time; kopf keeps a `memo` for each object."""
     before, memo["seen"] = memo.get("seen", _NEVER_SEEN), value
-    return bool(event["type"] == "DELETED" or before != value)
+    return bool(before != value)

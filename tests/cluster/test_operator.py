@@ -155,44 +155,41 @@ def test_restarted_operator_writes_nothing_when_nothing_has_changed(
 
 
 @pytest.fixture
-def looked_after(operator: Operator) -> Callable[[], None]:
-    """Starts the operator again, as kubelet would, when it ended because its Lease was not renewed in time."""
+def has_daemon_set(given: Given, name: str, operator: Operator) -> Callable[[], bool]:
+    """Whether the policy has its DaemonSet.
 
-    def look() -> None:
+    An operator that ended because its Lease was not renewed in time is started again first, as by kubelet.
+    """
+
+    def asked() -> bool:
         if operator.process and not operator.process.alive():
             assert "was not renewed" in operator.lines()[-1]["err"]
             operator.launch()
+        found = ("daemonset", f"oompolicy-{name}", "--ignore-not-found", "-o", "name")
+        return bool(given.kubectl("-n", AGENTS, "get", *found))
 
-    return look
+    return asked
 
 
 def test_operator_outlives_an_absent_api_server(
-    given: Given, name: str, control_plane: ControlPlane, looked_after: Callable[[], None]
+    given: Given, name: str, control_plane: ControlPlane, has_daemon_set: Callable[[], bool]
 ) -> None:
-    def is_mended() -> bool:
-        looked_after()
-        return bool(given.kubectl("-n", AGENTS, "get", "--ignore-not-found", "-o", "name", *daemon_set))
-
-    daemon_set = ("daemonset", f"oompolicy-{name}")
     given.policy()
     given.wait("condition=Accepted")
     control_plane.stop_api_server()
     control_plane.start_api_server()
-    given.kubectl("-n", AGENTS, "delete", *daemon_set)
-    wait_until("the DaemonSet is there again", is_mended)
+    given.kubectl("-n", AGENTS, "delete", "daemonset", f"oompolicy-{name}")
+    wait_until("the DaemonSet is there again", has_daemon_set)
 
 
 def test_what_was_deleted_while_the_operator_could_not_watch_is_gone_for_it_too(
-    given: Given, name: str, control_plane: ControlPlane, operator: Operator, looked_after: Callable[[], None]
+    given: Given, name: str, control_plane: ControlPlane, operator: Operator, has_daemon_set: Callable[[], bool]
 ) -> None:
     """A new API server does not remember what happened before it, so a watch has to begin anew with a list."""
 
     def is_mended() -> bool:
-        looked_after()
-        there = given.kubectl("-n", AGENTS, "get", "--ignore-not-found", "-o", "name", *daemon_set)
-        return bool(there) and given.stored()["status"]["nodes"]["overridden"] == 0
+        return has_daemon_set() and given.stored()["status"]["nodes"]["overridden"] == 0
 
-    daemon_set = ("daemonset", f"oompolicy-{name}")
     given.node()
     given.policy()
     given.policy(f"{name}-canary", precedence=1)
@@ -201,7 +198,7 @@ def test_what_was_deleted_while_the_operator_could_not_watch_is_gone_for_it_too(
     with operator.process.standing_still():
         control_plane.stop_api_server()
         control_plane.start_api_server()
-        given.kubectl("-n", AGENTS, "delete", *daemon_set)
+        given.kubectl("-n", AGENTS, "delete", "daemonset", f"oompolicy-{name}")
         given.kubectl("delete", "oomp", f"{name}-canary")
     wait_until("the DaemonSet is there again, and the policy counts", is_mended)
 

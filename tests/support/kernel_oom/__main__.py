@@ -16,7 +16,6 @@ from typing import Self
 from kernel_oom.arena import OUTSIDE, Arena, folder
 from kernel_oom.policy import Policies
 from oompolicy_agent.guard.bpf import detach
-from random_oom.worker import CGROUPS
 
 
 class Detacher:
@@ -53,7 +52,6 @@ def main() -> None:
     parser.add_argument("--of-the-node", action="store_true")
     parser.add_argument("--detaching", action="store_true")
     wanted = parser.parse_args()
-    (CGROUPS / "cgroup.subtree_control").write_text("+memory")
     policies = Policies(wanted.directory) if wanted.policy != "none" else None
     arena, shortages = Arena(of_the_node=wanted.of_the_node), []
     for _ in range(wanted.times):

@@ -43,6 +43,7 @@ class Arena:
 
     def build(self) -> None:
         """Makes the memcgs, and has everybody hold what he should."""
+        (CGROUPS / "cgroup.subtree_control").write_text("+memory")
         TOP.mkdir()
         if not self._of_the_node:
             (TOP / "memory.max").write_text(f"{LIMIT}M")
@@ -57,11 +58,7 @@ class Arena:
 
     def run_out(self) -> Outcome:
         """Has the hog take too much; returns once it has it, or has died, and nobody dies any more."""
-        before = kernel_kills()
-        size = available() // MEBIBYTE + BEYOND if self._of_the_node else HOG
-        while not (died := self._died_when_the_hog_holds(size)):
-            size += STEP  # what is available is an estimate
-        return Outcome(died, kernel_kills() - before)
+        return self.outcome_of(self._exhaust)
 
     def outcome_of(self, cause: Callable[[], object]) -> Outcome:
         """Whoever dies of something that kills at once."""
@@ -79,6 +76,11 @@ class Arena:
             worker.close()
         for path in (*(folder(name) for name in SIZES), TOP):
             wait_until(f"{path} is gone", partial(is_removed, path))
+
+    def _exhaust(self) -> None:
+        size = available() // MEBIBYTE + BEYOND if self._of_the_node else HOG
+        while not self._died_when_the_hog_holds(size):
+            size += STEP  # what is available is an estimate
 
     def _died_when_the_hog_holds(self, size: int) -> list[str]:
         try:

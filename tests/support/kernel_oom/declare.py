@@ -10,7 +10,6 @@ from typing import Any
 
 from kernel_oom.arena import TOP, Arena
 from kernel_oom.policy import Policies
-from random_oom.worker import CGROUPS
 
 IMPOSSIBLE_ORDER = -1
 
@@ -20,7 +19,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--directory", required=True)
     policies = Policies(parser.parse_args().directory)
-    (CGROUPS / "cgroup.subtree_control").write_text("+memory")
     arena = Arena(of_the_node=False)
     arena.build()
     memcg = TOP.stat().st_ino

@@ -109,7 +109,6 @@ struct declaration {
 	__u64 memcg; /* cgroup id */
 	__s32 order;
 	__s32 answers[2];
-	__u32 unused;
 };
 
 /* Says twice in a row that a memory cgroup has run out, whether it has or not. */

@@ -16,7 +16,6 @@ from kernel_oom.hook import BPFFS, Decider
 from kernel_oom.mortal import last_words
 from oompolicy_agent.guard.hook import withdraw
 from oompolicy_agent.guard.hook_abi import Verdict
-from random_oom.worker import CGROUPS
 
 
 def enforce_and_die(directory: str, *, is_killed: bool) -> list[str]:
@@ -53,7 +52,6 @@ def main() -> None:
     parser.add_argument("--times", type=int, required=True)
     wanted = parser.parse_args()
     directory = wanted.directory
-    (CGROUPS / "cgroup.subtree_control").write_text("+memory")
     killed = [died(lambda: enforce_and_die(directory, is_killed=True)) for _ in range(wanted.times)]
     second = died(lambda: enforce_and_die(directory, is_killed=False))
     third = died(lambda: paths(withdraw()))

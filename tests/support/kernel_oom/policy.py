@@ -15,7 +15,7 @@ __all__ = ["Policies", "Talk"]
 OBJECT, SUFFIX = "handlers.bpf.o", "_ops"
 MOST_TARGETS = 16
 TALK = struct.Struct("=QQQiI")
-DECLARATION = struct.Struct("=QiiiI")
+DECLARATION = struct.Struct("=Qiii")
 KEY = bytes(8)
 
 
@@ -58,9 +58,9 @@ class Policies:
 
     def declare(self, memcg: int, order: int = 0) -> tuple[int, int]:
         """Declares twice in a row that a memcg has run out, by cgroup id; what the kernel answers."""
-        told = bytearray(DECLARATION.pack(memcg, order, 0, 0, 0))
+        told = bytearray(DECLARATION.pack(memcg, order, 0, 0))
         run_program(self._descriptors["declare"], told)
-        _, _, first, second, _ = DECLARATION.unpack(told)
+        _, _, first, second = DECLARATION.unpack(told)
         return first, second
 
     def tell(self, victim: int) -> None:

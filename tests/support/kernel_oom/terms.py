@@ -15,7 +15,6 @@ from kernel_oom.hook import FOR_NANOSECONDS, Decider
 from oompolicy_agent.guard.assist_abi import Flag, Target
 from oompolicy_agent.guard.hook import withdraw
 from oompolicy_agent.guard.hook_abi import Mode
-from random_oom.worker import CGROUPS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +62,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--directory", required=True)
     decider = Decider(parser.parse_args().directory)
-    (CGROUPS / "cgroup.subtree_control").write_text("+memory")
     found = {}
     for name, case in CASES.items():
         print(name, file=sys.stderr, flush=True)  # for whoever wonders where it hangs

@@ -32,6 +32,7 @@ BOOT_SECONDS = 60
 BOOT_ATTEMPTS = 3
 
 LAST_WORDS_SECONDS = 10
+"""For Python to say where it is, which it does at once."""
 
 Result = subprocess.CompletedProcess[str]
 
